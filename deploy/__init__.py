@@ -1,0 +1,1 @@
+"""The ways to run a fleet: the command line, the simulation, brokers and reports."""

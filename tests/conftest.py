@@ -1,0 +1,27 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def handwriting() -> Path:
+    """The folder of real handwriting, which is not part of the project.
+
+    ``INKFLEET_TEST_DATA`` names it; without it, ``../shared/data`` beside the repository is looked at. Where it is
+    absent, the test is skipped by name in the summary, and in CI it fails.
+    """
+    named = os.environ.get("INKFLEET_TEST_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        message = f"real handwriting is not at {folder}; set INKFLEET_TEST_DATA to its folder"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
