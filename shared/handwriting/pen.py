@@ -30,8 +30,8 @@ def render_strokes(
 ) -> NDArray[np.uint8]:
     """Draw strokes as a sample: the longer side of the ink's box fills the picture, and the box is centred.
 
-    Ink is the share of each pixel that the pen covers, so lines are antialiased. A symbol without extent (a dot)
-    is a disc that fills the picture, as a dot cut from a photograph would be.
+    Ink is the share of each pixel that the pen covers, so lines are antialiased. A symbol without extent (a
+    dot) is a disc that fills the picture, as a dot cut from a photograph would be.
 
     Args:
         strokes: each ``(n, 2) float64``, n ≥ 1, x to the right and y downwards, any unit.
@@ -39,8 +39,8 @@ def render_strokes(
             the nearest quarter of a pixel or so.
         side: rows and columns of the picture, in pixels.
         pressure: for each stroke ``(n,) float64``, the width at each point as a share of ``ink_width_px``.
-        gain: what the covered share is multiplied by before it is cut off at full ink; 1 draws grey edges, 2 and
-            more draw the hard lines of a drawing program.
+        gain: what the covered share is multiplied by before it is cut off at full ink; 1 draws grey edges,
+            2 and more draw the hard lines of a drawing program.
 
     Returns:
         ``(side, side) uint8``, ink 255 on paper 0.
