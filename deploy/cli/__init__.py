@@ -65,7 +65,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         entry.main(args=arguments, prog_name="inkfleet", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        place = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "inkfleet"
+        click.echo(f"inkfleet: {' '.join(error.format_message().split())} (see {place} --help)", err=True)
         _exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
