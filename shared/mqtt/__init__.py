@@ -1,0 +1,11 @@
+"""The MQTT link: paho, wrapped once, for devices and the aggregator alike."""
+
+from __future__ import annotations
+
+from shared.mqtt.address import BrokerAddress
+from shared.mqtt.backoff import Backoff
+from shared.mqtt.link import MqttLink
+from shared.mqtt.message import Message, Will
+from shared.mqtt.outbox import OutboxBounds
+
+__all__ = ["Backoff", "BrokerAddress", "Message", "MqttLink", "OutboxBounds", "Will"]
