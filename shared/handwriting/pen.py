@@ -80,9 +80,7 @@ def _check(strokes: Sequence[Stroke], *, ink_width_px: float, side: int) -> None
         raise DataError(f"expected an ink width from 0.5 to {side / 2:g} pixels, got {ink_width_px:g}")
 
 
-def _draw(
-    canvas: NDArray[np.uint8], path: Stroke, *, width: float, pressure: NDArray[np.float64] | None
-) -> None:
+def _draw(canvas: NDArray[np.uint8], path: Stroke, *, width: float, pressure: NDArray[np.float64] | None) -> None:
     import cv2  # heavy: what only names a stroke never needs it
 
     fixed = np.rint(path * (1 << _SHIFT)).astype(np.int32)
