@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError
+from shared.files import write_bytes
 from shared.labels import LabelSet
 from shared.sample import SIDE
 
@@ -39,9 +41,7 @@ class Dataset:
                 f"expected images ({n}, 45, 45) uint8, got {self.images.dtype} of shape {self.images.shape}"
             )
         if self.labels.shape != (n,) or self.writers.shape != (n,):
-            raise DataError(
-                f"expected {n} labels and writers, got shapes {self.labels.shape} and {self.writers.shape}"
-            )
+            raise DataError(f"expected {n} labels and writers, got shapes {self.labels.shape} and {self.writers.shape}")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -64,11 +64,17 @@ class Dataset:
         return sorted(counted, key=lambda writer: (-counted[writer], writer))
 
     def save(self, path: Path) -> None:
-        """Write the set as an npz with the keys ``X``, ``y`` and ``writer``, whole or not at all."""
-        from shared.files import write_atomically
+        """Write the set as an npz with the keys ``X``, ``y`` and ``writer``, whole or not at all.
 
-        with write_atomically(path) as file:
-            np.savez_compressed(file, X=self.images, y=self.labels, writer=self.writers)
+        The same set gives the same bytes.
+
+        Raises:
+            StorageError: the folder cannot be written, or the disk is full.
+        """
+        # Compressed in memory first: NumPy leaves a zip half open when the disk is full, and that error hides this one.
+        packed = io.BytesIO()
+        np.savez_compressed(packed, X=self.images, y=self.labels, writer=self.writers)
+        write_bytes(path, packed.getbuffer())
 
 
 def concatenate(parts: Sequence[Dataset]) -> Dataset:

@@ -25,7 +25,7 @@ ALL = (
 
 # LaTeX, Unicode and everyday spellings of a label; the label itself always works.
 _SPELLINGS = {
-    "\\times": "times", "×": "times", "*": "times", "\\cdot": "times",
+    "\\times": "times", "×": "times", "*": "times",
     "\\div": "div", "÷": "div",
     "−": "-", "\\minus": "-", "/": "forward_slash", "\\slash": "forward_slash",
     "<": "lt", "\\lt": "lt", ">": "gt", "\\gt": "gt",
@@ -40,9 +40,19 @@ _SPELLINGS = {
     "\\infty": "infty", "∞": "infty", "\\ldots": "ldots", "\\cdots": "ldots", "\\dots": "ldots",
     "\\rightarrow": "rightarrow", "\\to": "rightarrow", "→": "rightarrow",
     "\\in": "in", "\\forall": "forall", "\\exists": "exists", "'": "prime", "\\prime": "prime",
-    "COMMA": ",", "\\comma": ",", "plus": "+", "minus": "-", "equals": "=", "equal": "=", "dot": ".",
-    "division_slash": "forward_slash", "slash": "forward_slash", "multiplication_sign": "times",
-    "division_sign": "div",
+    "COMMA": ",", "\\comma": ",", "comma": ",", "dot": ".", "dec": ".", "decimal": ".", "period": ".",
+    "plus": "+", "add": "+", "addition": "+", "addition_plus": "+",
+    "minus": "-", "sub": "-", "subtraction": "-", "subtraction_minus": "-", "hyphen": "-",
+    "mul": "times", "multiply": "times", "multiplication": "times", "multiplication_sign": "times",
+    "multiplication_cross": "times", "asterisk": "times",
+    "divide": "div", "division": "div", "division_sign": "div", "division_obelus": "div", "obelus": "div",
+    "slash": "forward_slash", "division_slash": "forward_slash",
+    "equals": "=", "equal": "=", "eq": "=",
+    "left_parenthesis": "(", "left_paren": "(", "lparen": "(", "open_parenthesis": "(",
+    "right_parenthesis": ")", "right_paren": ")", "rparen": ")", "close_parenthesis": ")",
+    "pipe": "ascii_124", "vertical_bar": "ascii_124", "exclamation": "!", "factorial": "!",
+    # A raised dot means "times" but does not look it: a class of its own, or the cross would be learnt from dots.
+    "\\cdot": "cdot", "·": "cdot", "⋅": "cdot", "multiplication_dot": "cdot",
 }
 # fmt: on
 

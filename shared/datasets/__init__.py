@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.dataset import Dataset
+from shared.datasets.detect import read_any
 from shared.datasets.report import ImportReport, LeftOut, Progress, Tally
-from shared.errors import DataError
 from shared.labels import LabelSet
 
 __all__ = ["ImportReport", "Imported", "LeftOut", "Progress", "open_dataset"]
@@ -44,10 +44,6 @@ def open_dataset(
     Raises:
         DataError: there is nothing there that can be used; the message says why in one line.
     """
-    from shared.datasets.npz import LAYOUT, read_npz
-
-    if not path.exists():
-        raise DataError(f"no dataset is at {path}; check the path")
-    tally = Tally(str(path), LAYOUT)
-    dataset = read_npz(path, labels=labels, tally=tally)
+    tally = Tally(str(path), "no layout that is known")
+    dataset = read_any(path, labels=labels, tally=tally, ink_width_px=ink_width_px, progress=progress)
     return Imported(dataset, tally.report(dataset, labels=labels))

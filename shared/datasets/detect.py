@@ -1,0 +1,107 @@
+"""Finds out which of the known layouts a path has."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+from shared.dataset import Dataset
+from shared.datasets import hasy, image_folder, inkml, kaggle, npz
+from shared.datasets.members import Members, open_members
+from shared.datasets.pictures import is_picture
+from shared.datasets.report import Progress, Tally
+from shared.errors import DataError
+from shared.labels import LabelSet
+
+KNOWN = "an npz, a folder or zip of <label>/<picture>, the Kaggle zip, CROHME InkML or HASYv2"
+
+
+def read_any(
+    path: Path,
+    *,
+    labels: LabelSet | None,
+    tally: Tally,
+    ink_width_px: float | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read a dataset of whichever layout; the tally learns which it was.
+
+    Raises:
+        DataError: there is nothing there, or nothing of a known layout.
+    """
+    if not path.exists():
+        raise DataError(f"no dataset is at {path}; check the path")
+    if _is_npz(path):
+        tally.layout = npz.LAYOUT
+        if ink_width_px is not None:
+            _note_ink_width(tally)
+        return npz.read_npz(path, labels=labels, tally=tally)
+    if _is_rar(path):
+        with kaggle.unpacked(path, path, tally=tally) as members:
+            return _read(members, path, labels, tally, ink_width_px, progress)
+    with open_members(path, tally=tally) as members:
+        rars = kaggle.rar_members(members.names)
+        if rars and not any(is_picture(name) for name in members.names):
+            rar = kaggle.read_rar(members, rars[0], path=path)
+            with kaggle.unpacked(path, rar, tally=tally) as inside:
+                return _read(inside, path, labels, tally, ink_width_px, progress)
+        return _read(members, path, labels, tally, ink_width_px, progress)
+
+
+def _read(
+    members: Members,
+    path: Path,
+    labels: LabelSet | None,
+    tally: Tally,
+    ink_width_px: float | None,
+    progress: Progress | None,
+) -> Dataset:
+    names = members.names
+    if any(inkml.is_inkml(name) for name in names):
+        tally.layout = inkml.LAYOUT
+        return inkml.read_inkml(members, labels=labels, tally=tally, ink_width_px=ink_width_px, progress=progress)
+    if ink_width_px is not None:
+        _note_ink_width(tally)
+    table = hasy.table_of(names)
+    if table is not None:
+        tally.layout = hasy.LAYOUT
+        return hasy.read_hasy(members, table, labels=labels, tally=tally, progress=progress)
+    if kaggle.is_kaggle(names):
+        tally.layout = kaggle.LAYOUT
+        return kaggle.read_kaggle(members, labels=labels, tally=tally, progress=progress)
+    if any(is_picture(name) for name in names):
+        tally.layout = image_folder.LAYOUT
+        return image_folder.read_image_folder(members, labels=labels, tally=tally, progress=progress)
+    if not names:
+        raise DataError(f"{path} is empty; give {KNOWN}")
+    kinds = Counter(PurePosixPath(name).suffix or PurePosixPath(name).name for name in names)
+    held = ", ".join(kind for kind, _ in kinds.most_common(5))
+    raise DataError(f"{path} is of no layout that is known (it holds {held}); give {KNOWN}")
+
+
+def _is_npz(path: Path) -> bool:
+    if path.is_dir():
+        return False
+    if path.suffix.lower() == ".npz":
+        return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return bool(names) and all(name.endswith(".npy") and "/" not in name for name in names)
+
+
+def _is_rar(path: Path) -> bool:
+    if path.is_dir():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"Rar!"
+    except OSError:
+        return False
+
+
+def _note_ink_width(tally: Tally) -> None:
+    tally.note("The ink width was not used: it is for ink that comes as strokes, and these are pictures.")
