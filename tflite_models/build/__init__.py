@@ -1,0 +1,1 @@
+"""Turns an architecture into the two programs of a model. The only part of Inkfleet that needs TensorFlow."""

@@ -1,0 +1,108 @@
+"""Weights: one float32 array per parameter, in the order of the manifest."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import ModelError
+from shared.files import write_bytes
+from tflite_models.manifest import Manifest
+
+Weights = dict[str, NDArray[np.float32]]
+
+_METADATA_KEY = "inkfleet"
+
+
+def initial_weights(manifest: Manifest, *, seed: int) -> Weights:
+    """Draw the weights that training begins with: Glorot uniform kernels, zero biases, as Keras does.
+
+    Kernels are uniform in ``±√(6 / (fan_in + fan_out))`` (Glorot and Bengio 2010, equation 16).
+
+    Args:
+        manifest: of the model.
+        seed: the same seed gives the same weights.
+    """
+    generator = np.random.default_rng(seed)
+    weights: Weights = {}
+    for spec in manifest.parameters:
+        if len(spec.shape) == 1:
+            weights[spec.name] = np.zeros(spec.shape, np.float32)
+            continue
+        field = math.prod(spec.shape[:-2])
+        limit = math.sqrt(6 / (field * (spec.shape[-2] + spec.shape[-1])))
+        weights[spec.name] = generator.uniform(-limit, limit, spec.shape).astype(np.float32)
+    return weights
+
+
+def check_weights(manifest: Manifest, weights: Mapping[str, NDArray[Any]]) -> Weights:
+    """Make sure that weights belong to a model, and return them in its order.
+
+    Raises:
+        ModelError: a name is missing or unknown, a shape or dtype is another, or a value is not finite.
+    """
+    expected = [spec.name for spec in manifest.parameters]
+    if set(weights) != set(expected):
+        missing = [name for name in expected if name not in weights]
+        unknown = sorted(set(weights) - set(expected))
+        what = [f"without {', '.join(missing[:3])}"] if missing else []
+        what += [f"with unknown {', '.join(unknown[:3])}"] if unknown else []
+        raise ModelError(
+            f"these are the weights of another model: expected the parameters of {manifest.name!r}, "
+            f"got a set {' and '.join(what)}"
+        )
+    checked: Weights = {}
+    for spec in manifest.parameters:
+        array = weights[spec.name]
+        if tuple(array.shape) != spec.shape or array.dtype != np.float32:
+            raise ModelError(
+                f"{spec.name}: expected float32 of shape {spec.shape}, got {array.dtype} of shape {array.shape}; "
+                f"these are the weights of another model than {manifest.name!r}"
+            )
+        if not np.isfinite(array).all():
+            raise ModelError(f"{spec.name}: expected finite values, got NaN or infinity; these weights are broken")
+        checked[spec.name] = array
+    return checked
+
+
+def load_weights(path: Path, manifest: Manifest) -> Weights:
+    """Read weights from a safetensors file.
+
+    Raises:
+        ModelError: the file is missing, is no safetensors file, or holds the weights of another model.
+    """
+    from safetensors.numpy import load
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the weights: {path}: {error.strerror}") from error
+    try:
+        tensors = load(data)
+    except Exception as error:  # safetensors raises its own kind, and others for lying offsets
+        raise ModelError(f"{path} is no safetensors file ({error}); give the weights of a run") from None
+    return check_weights(manifest, tensors)
+
+
+def save_weights(path: Path, weights: Weights, *, metadata: Mapping[str, str] | None = None) -> None:
+    """Write weights to a safetensors file, whole or not at all; the same weights give the same bytes.
+
+    Args:
+        path: the file.
+        weights: by parameter.
+        metadata: what to say about them; it is written under one key, because safetensors keeps no order of keys.
+
+    Raises:
+        StorageError: the folder cannot be written, or the disk is full.
+    """
+    from safetensors.numpy import save
+
+    note = {_METADATA_KEY: json.dumps(dict(metadata), sort_keys=True)} if metadata else None
+    arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+    write_bytes(path, bytes(save(arrays, metadata=note)))
