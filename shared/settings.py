@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import SettingsError
 
-SECTIONS = ("aggregator", "device", "simulate")
+SECTIONS = ("aggregator", "broker", "device", "simulate")
 """The tables a settings file may have, one for each command that reads it."""
 
 

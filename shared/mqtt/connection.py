@@ -14,7 +14,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -152,11 +152,11 @@ class Connection:
         info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         self._in_flight[info.mid] = message
 
-    def subscribe(self, filters: Sequence[str]) -> int:
-        """Queue one SUBSCRIBE packet at QoS 1; ``on_subscribed`` follows with the identifier returned here."""
+    def subscribe(self, filters: Mapping[str, int]) -> int:
+        """Queue one SUBSCRIBE packet (filter → QoS); ``on_subscribed`` follows with the identifier returned here."""
         assert self._client is not None
-        topics: list[Any]
-        topics = [(f, SubscribeOptions(qos=1)) if self._protocol == "5" else (f, 1) for f in filters]
+        version5 = self._protocol == "5"
+        topics: list[Any] = [(f, SubscribeOptions(qos=q) if version5 else q) for f, q in filters.items()]
         return self._client.subscribe(topics)[1] or 0
 
     def unsubscribe(self, filters: Sequence[str]) -> None:

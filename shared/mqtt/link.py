@@ -114,6 +114,7 @@ class MqttLink:
         self._state = threading.Condition()
         self._connected = False
         self._ending: Ending | None = None
+        self._failures = 0
         self._stopping = threading.Event()
         self._wakeup = Wakeup()
         self._thread: threading.Thread | None = None
@@ -130,15 +131,24 @@ class MqttLink:
         self._thread = threading.Thread(target=self._run, name=f"mqtt-{self._client_id}", daemon=True)
         self._thread.start()
 
-    def wait_connected(self, timeout_s: float) -> None:
+    def wait_connected(self, timeout_s: float, *, patient: bool = True) -> None:
         """Wait for the connection.
+
+        Args:
+            timeout_s: how long, in seconds.
+            patient: False gives up at the first attempt that fails for whatever reason; the link goes on trying.
 
         Raises:
             BrokerError: the broker refuses us (at once), or there was no connection within ``timeout_s`` seconds (the
                 message says what the last attempt met).
         """
+
+        def over() -> bool:
+            failed = self._refused or (self._failures > 0 and not patient)
+            return self._connected or failed or self._stopping.is_set()
+
         with self._state:
-            self._state.wait_for(lambda: self._connected or self._refused or self._stopping.is_set(), timeout_s)
+            self._state.wait_for(over, timeout_s)
             if self._connected:
                 return
             if self._ending is not None:
@@ -224,10 +234,14 @@ class MqttLink:
         if not on_network_thread:
             self._wakeup.set()
 
-    def subscribe(self, *filters: str) -> None:
-        """Hear these topics at QoS 1, now and after every reconnect; wildcards ``+`` and ``#`` as MQTT has them."""
+    def subscribe(self, *filters: str, qos: int = 1) -> None:
+        """Hear these topics, now and after every reconnect; wildcards ``+`` and ``#`` as MQTT has them.
+
+        QoS 0 suits topics whose messages are retained: what a lost connection swallows comes again with the next
+        subscription, and some brokers hand out more retained messages at once than at QoS 1 (the embedded one: 100).
+        """
         with self._state:
-            self._subscriptions.want(filters)
+            self._subscriptions.want(filters, qos=qos)
         self._wakeup.set()
 
     def unsubscribe(self, *filters: str) -> None:
@@ -285,7 +299,6 @@ class MqttLink:
     # -- the network thread -------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        failures = 0
         version_refused = False
         said = ""
         try:
@@ -295,7 +308,7 @@ class MqttLink:
                 if ending is None:
                     return
                 if time.monotonic() - began > self._backoff.stable_s:
-                    failures = 0
+                    self._failures = 0
                 # Said once, not at every attempt.
                 _log.log(logging.DEBUG if ending.reason == said else logging.INFO, "%s", ending.reason)
                 said = ending.reason
@@ -310,12 +323,13 @@ class MqttLink:
                 if auto:
                     self._protocol = "5"
                 slow = ending.cause in (Cause.REFUSED, Cause.TAKEN_OVER)
-                wait_s = (
-                    self._backoff.wait_refused_s(rng=self._rng)
-                    if slow
-                    else self._backoff.wait_s(failures, rng=self._rng)
-                )
-                failures += 1
+                if slow:
+                    wait_s = self._backoff.wait_refused_s(rng=self._rng)
+                else:
+                    wait_s = self._backoff.wait_s(self._failures, rng=self._rng)
+                with self._state:
+                    self._failures += 1
+                    self._state.notify_all()
                 self._stopping.wait(wait_s)
         finally:
             self._outbox.close()
@@ -400,7 +414,7 @@ class MqttLink:
                 connection.unsubscribe(drop)
                 self._subscriptions.withdrawn(drop)
             if want := self._subscriptions.to_subscribe():
-                self._subscriptions.asked(connection.subscribe(want), want)
+                self._subscriptions.asked(connection.subscribe(want), tuple(want))
 
     def _receive(self, message: Message) -> None:
         self._bytes_received += len(message.payload)

@@ -16,13 +16,16 @@ class Subscriptions:
 
     def __init__(self) -> None:
         self.refused: set[str] = set()
-        self._wanted: dict[str, None] = {}  # a set that keeps its order
+        self._wanted: dict[str, int] = {}  # filter → QoS, in the order of asking
         self._asked: set[str] = set()
         self._pending: dict[int, tuple[str, ...]] = {}
 
-    def want(self, filters: Iterable[str]) -> None:
-        """Remember filters."""
-        self._wanted.update(dict.fromkeys(filters))
+    def want(self, filters: Iterable[str], *, qos: int) -> None:
+        """Remember filters and the quality of service to ask for; asked anew if that changed."""
+        for one in filters:
+            if self._wanted.get(one, qos) != qos:
+                self._asked.discard(one)
+            self._wanted[one] = qos
 
     def drop(self, filters: Iterable[str]) -> None:
         """Forget filters."""
@@ -40,9 +43,9 @@ class Subscriptions:
         self._pending.clear()
         self.refused.clear()
 
-    def to_subscribe(self) -> tuple[str, ...]:
-        """The filters wanted but not asked for."""
-        return tuple(one for one in self._wanted if one not in self._asked)
+    def to_subscribe(self) -> dict[str, int]:
+        """The filters wanted but not asked for, each with its QoS."""
+        return {one: qos for one, qos in self._wanted.items() if one not in self._asked}
 
     def to_unsubscribe(self) -> tuple[str, ...]:
         """The filters asked for but no longer wanted."""

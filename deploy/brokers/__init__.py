@@ -1,0 +1,7 @@
+"""Brokers for a fleet: the one that pip installs, Mosquitto where there is one, or one that runs already."""
+
+from __future__ import annotations
+
+from deploy.brokers.running import RunningBroker, probe, start_broker
+
+__all__ = ["RunningBroker", "probe", "start_broker"]

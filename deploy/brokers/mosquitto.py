@@ -1,0 +1,59 @@
+"""Eclipse Mosquitto, where it is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from deploy.brokers import tether
+from shared.errors import BrokerError
+from shared.files import write_bytes
+
+# Debian installs it where a user's PATH does not look.
+_ALSO = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
+
+_CONFIGURATION = """\
+# Written by Inkfleet for one run. A broker that others can reach needs passwords, an access list and TLS instead.
+listener {port} {host}
+allow_anonymous true
+persistence false
+
+# One chunk is at most a few hundred kilobytes; the limit is advertised to MQTT 5 clients.
+max_packet_size 16777216
+max_inflight_messages 100
+# 0: no bound on what waits for a slow device.
+max_queued_messages 0
+max_queued_bytes 0
+set_tcp_nodelay true
+
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+connection_messages false
+log_timestamp_format %Y-%m-%dT%H:%M:%S
+"""
+
+
+def executable() -> str | None:
+    """The path of Mosquitto, or None if it is not installed."""
+    return shutil.which("mosquitto", path=os.pathsep.join((os.environ.get("PATH", ""), *_ALSO)))
+
+
+def configure(folder: Path, *, host: str, port: int) -> list[str]:
+    """Write its configuration and return the command that runs it, tied to this process.
+
+    Raises:
+        BrokerError: it is not installed.
+    """
+    program = executable()
+    if program is None:
+        raise BrokerError(
+            "Mosquitto is not installed; install it (apt install mosquitto) or choose the embedded broker"
+        )
+    file = folder / "mosquitto.conf"
+    write_bytes(file, _CONFIGURATION.format(host=host, port=port).encode())
+    # -I: nothing of the user's Python environment is read, which also makes it start in a few hundredths of a second.
+    return [sys.executable, "-I", tether.__file__, str(os.getpid()), program, "-c", str(file)]
