@@ -1,0 +1,42 @@
+"""The models at hand: those that ship with Inkfleet, and those that were fetched."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from edge_client.blob_cache import BlobCache
+from shared.errors import ModelError
+from shared.messages import BlobRef, ModelRef
+from tflite_models.bundle import ModelBundle, builtin_bundle, builtin_names
+
+
+@cache
+def builtin_hashes() -> dict[str, str]:
+    """Return the name of every model that ships, by the hash of its manifest."""
+    return {builtin_bundle(name).sha256: name for name in builtin_names()}
+
+
+def lacking_blobs(model: ModelRef, cached: BlobCache) -> list[BlobRef]:
+    """Name the blobs that must be fetched before the model can be loaded; none if it ships with Inkfleet."""
+    if model.manifest.sha256 in builtin_hashes():
+        return []
+    return [ref for ref in (model.manifest, model.program, model.reader) if ref.sha256 not in cached]
+
+
+def load_model(model: ModelRef, cached: BlobCache) -> ModelBundle:
+    """Load a model, of those that ship or from the cache.
+
+    Raises:
+        ModelError: a part is not at hand, or is not what the manifest says.
+        StorageError: the cache cannot be read.
+    """
+    name = builtin_hashes().get(model.manifest.sha256)
+    if name is not None:
+        return builtin_bundle(name)
+    parts = {}
+    for what in ("manifest", "program", "reader"):
+        data = cached.get(getattr(model, what).sha256)
+        if data is None:
+            raise ModelError(f"model {model.name!r}: its {what} is no longer in the cache; it is fetched anew")
+        parts[what] = data
+    return ModelBundle.from_bytes(**parts)

@@ -1,0 +1,273 @@
+"""The device's own samples: what it saw, what a person said it was. They never leave the device.
+
+One SQLite file. A sample's identity is the SHA-256 of its pixels and its label, so that the same picture with the same
+label is stored once; every order that leaves the store is the order of these digests, so that it never depends on when
+a sample was added.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_client.store_schema import BrokenStoreError, connect, set_aside
+from shared.dataset import Dataset
+from shared.errors import StorageError
+from shared.labels import LabelSet
+from shared.sample import SIDE
+
+DEFAULT_MAX_SAMPLES = 20_000
+"""About 45 MB on disk, and as much in memory while it is trained on."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of samples that were offered to the store.
+
+    Attributes:
+        added: how many are new.
+        known: how many were there already, or twice in what was offered.
+        left: how many samples, old or new, left so that the cap holds.
+    """
+
+    added: int
+    known: int
+    left: int
+
+
+@dataclass(frozen=True)
+class StoredSample:
+    """One sample as it is listed: its number, label, writer, source and when it was added (Unix seconds)."""
+
+    number: int
+    label: str
+    writer: str
+    source: str
+    added_unix_s: float
+
+
+class SampleStore:
+    """A device's samples. Methods may be called from any thread. Made by `SampleStore.open`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, max_samples: int, notice: str) -> None:
+        self.path = path
+        self.notice = notice
+        """What a person should know about how the file was opened; empty if nothing."""
+        self._connection = connection
+        self._max_samples = max_samples
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, path: Path, *, max_samples: int = DEFAULT_MAX_SAMPLES) -> Self:
+        """Open a store, or make one.
+
+        A damaged store is renamed, never deleted, an empty one takes its place, and `notice` says so.
+
+        Args:
+            path: the SQLite file.
+            max_samples: how many samples it keeps; 0 for no limit. See `add`.
+
+        Raises:
+            StorageError: the file is no store, of a newer schema, or cannot be opened or made.
+        """
+        notice = ""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot make the folder {path.parent}: {error.strerror or error}") from None
+        try:
+            connection = connect(path)
+        except BrokenStoreError as error:
+            kept = set_aside(path, stamp=time.strftime("%Y%m%d-%H%M%S"))
+            notice = f"the sample store {path} is damaged ({error}): kept as {kept.name}, and a new one begun"
+            connection = connect(path)
+        return cls(path, connection, max_samples=max_samples, notice=notice)
+
+    def close(self) -> None:
+        """Let go of the file. Nothing can be asked of the store afterwards."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        with self._reading() as connection:
+            return int(connection.execute("SELECT count(*) FROM samples").fetchone()[0])
+
+    def counts(self) -> dict[str, int]:
+        """Count the samples of each label, most first, ties in the order of the labels."""
+        with self._reading() as connection:
+            return dict(
+                connection.execute("SELECT label, count(*) FROM samples GROUP BY label ORDER BY count(*) DESC, label")
+            )
+
+    def add(self, dataset: Dataset, *, source: str, clock: Callable[[], float] = time.time) -> Added:
+        """Store samples, all of them or, if anything fails, none.
+
+        Where the store then holds more than its cap, the oldest samples of the most frequent label leave first, again
+        and again, so that rare labels are the last to lose any. Ties lose in the order of the labels.
+
+        Args:
+            dataset: canonical samples.
+            source: where they came from, for people: a file's name, ``camera``, ``canvas``.
+            clock: Unix time in seconds.
+
+        Raises:
+            StorageError: the disk is full, or the file cannot be written; nothing was added.
+        """
+        now = clock()
+        with self._writing() as connection:
+            before = connection.total_changes
+            connection.executemany(
+                "INSERT INTO samples (digest, image, label, writer, source, added_unix_s) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (digest) DO NOTHING",
+                _rows(dataset, source, now),
+            )
+            added = connection.total_changes - before
+            left = self._enforce_cap(connection)
+        return Added(added=added, known=len(dataset) - added, left=left)
+
+    def delete(self, number: int) -> bool:
+        """Delete one sample by its number; return whether there was one."""
+        with self._writing() as connection:
+            return connection.execute("DELETE FROM samples WHERE id = ?", (number,)).rowcount == 1
+
+    def delete_all(self) -> int:
+        """Delete every sample and wipe their pages from the file; return how many there were."""
+        with self._writing() as connection:
+            deleted = connection.execute("DELETE FROM samples").rowcount
+        with self._reading() as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return deleted
+
+    def listing(self, *, limit: int = 100, before: int | None = None) -> list[StoredSample]:
+        """List samples, the newest first; ``before`` is the last number of the page before."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT id, label, writer, source, added_unix_s FROM samples WHERE id < ? ORDER BY id DESC LIMIT ?",
+                (before if before is not None else 1 << 62, limit),
+            )
+            return [StoredSample(*row) for row in rows]
+
+    def dataset(self) -> Dataset:
+        """Return every sample, in the order of the digests."""
+        return self._read(None)[0]
+
+    def split(self, *, holdout: float, labels: LabelSet | None = None) -> tuple[Dataset, Dataset]:
+        """Return the samples to train on and those held out, each in the order of the digests.
+
+        A sample is held out if its digest, read as a fraction of its range, is below ``holdout``: what was held out
+        once is never trained on later, whatever is added. Where that would leave nothing to train on, nothing is held
+        out.
+
+        Args:
+            holdout: about this fraction is held out, 0 ≤ holdout < 1.
+            labels: only samples with one of these labels; all if None.
+        """
+        if not 0 <= holdout < 1:
+            raise ValueError(f"expected 0 <= holdout < 1, got {holdout}")
+        everything, fractions = self._read(labels)
+        held = fractions < holdout
+        if held.all():
+            held[:] = False
+        return everything.take(~held), everything.take(held)
+
+    def _read(self, labels: LabelSet | None) -> tuple[Dataset, NDArray[np.float64]]:
+        with self._reading() as connection:
+            where = ""
+            values: tuple[str, ...] = ()
+            if labels is not None:
+                where, values = f" WHERE label IN ({','.join('?' * len(labels))})", labels.labels
+            connection.execute("BEGIN")
+            try:
+                (n,) = connection.execute(f"SELECT count(*) FROM samples{where}", values).fetchone()
+                images = np.empty((n, SIDE, SIDE), np.uint8)
+                fractions = np.empty(n, np.float64)
+                names, writers = [], []
+                rows = connection.execute(
+                    f"SELECT digest, image, label, writer FROM samples{where} ORDER BY digest", values
+                )
+                for i, (digest, image, label, writer) in enumerate(rows):
+                    images[i] = np.frombuffer(image, np.uint8).reshape(SIDE, SIDE)
+                    fractions[i] = int.from_bytes(digest[:6], "big") / (1 << 48)
+                    names.append(label)
+                    writers.append(writer)
+            finally:
+                connection.execute("ROLLBACK")
+        return Dataset(images, np.array(names, dtype=np.str_), np.array(writers, dtype=np.str_)), fractions
+
+    def _enforce_cap(self, connection: sqlite3.Connection) -> int:
+        counts = dict(connection.execute("SELECT label, count(*) FROM samples GROUP BY label"))
+        leaving = _surplus(counts, cap=self._max_samples) if self._max_samples else {}
+        for label, surplus in leaving.items():
+            connection.execute(
+                "DELETE FROM samples WHERE id IN (SELECT id FROM samples WHERE label = ? ORDER BY id LIMIT ?)",
+                (label, surplus),
+            )
+        return sum(leaving.values())
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise StorageError(f"sample store {self.path}: {error}") from None
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+
+def digest_of(image: NDArray[np.uint8], label: str) -> bytes:
+    """Return a sample's identity: SHA-256 over its 2,025 pixels and its label, 32 bytes."""
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes() + label.encode()).digest()
+
+
+def _rows(dataset: Dataset, source: str, now: float) -> Iterator[tuple[bytes, bytes, str, str, str, float]]:
+    for image, label, writer in zip(dataset.images, dataset.labels, dataset.writers, strict=True):
+        yield digest_of(image, str(label)), image.tobytes(), str(label), str(writer), source, now
+
+
+def _surplus(counts: dict[str, int], *, cap: int) -> dict[str, int]:
+    """Say how many samples of each label must leave, if always one of the most frequent label does."""
+    surplus = sum(counts.values()) - cap
+    if surplus <= 0:
+        return {}
+    # The greatest level to which every label can be cut so that no more than the cap stay.
+    low, high = 0, max(counts.values())
+    while low < high:
+        level = (low + high + 1) // 2
+        if sum(min(count, level) for count in counts.values()) <= cap:
+            low = level
+        else:
+            high = level - 1
+    leaving = {label: count - low for label, count in counts.items() if count > low}
+    # Between this level and the next there is room for some: the last labels keep one more each.
+    spare = cap - sum(min(count, low) for count in counts.values())
+    for label in sorted(leaving, reverse=True)[:spare]:
+        leaving[label] -= 1
+    return {label: leaves for label, leaves in leaving.items() if leaves}

@@ -1,0 +1,144 @@
+"""The sample store's file: recognised, brought up to date by numbered steps, set aside when it is broken."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from shared.errors import StorageError
+
+APPLICATION_ID = 0x496E6B53
+"""Marks a SQLite file as a sample store: "InkS", at offset 68 of the file."""
+
+_MAGIC = b"SQLite format 3\x00"
+_STEP = re.compile(r"(\d{4})_\w+\.sql\Z")
+_SIDECARS = ("", "-wal", "-shm")
+
+
+class BrokenStoreError(Exception):
+    """The file is a sample store, and damaged."""
+
+
+def steps() -> list[str]:
+    """Return the migrations in order; the schema's version is how many of them a file has had."""
+    found = sorted(
+        (entry.name, entry.read_text(encoding="utf-8"))
+        for entry in resources.files("edge_client.migrations").iterdir()
+        if _STEP.match(entry.name)
+    )
+    return [text for _, text in found]
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a store's file, made if it is not there, with the newest schema.
+
+    Raises:
+        StorageError: the file is something else, of a newer Inkfleet, or cannot be opened.
+        BrokenStoreError: it is a store whose pages are damaged.
+    """
+    if path.is_dir():
+        raise StorageError(f"{path} is a folder, not a sample store; name a file")
+    ours = _is_store(path)
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10.0)
+        _refuse_other_programs(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = ON")
+        if ours and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise BrokenStoreError("its pages contradict each other")
+        _migrate(connection, path)
+    except sqlite3.DatabaseError as error:
+        if connection is not None:
+            connection.close()
+        if ours and not isinstance(error, sqlite3.OperationalError):
+            raise BrokenStoreError(str(error)) from None
+        raise StorageError(f"cannot open the sample store {path}: {error}") from None
+    except (BrokenStoreError, StorageError):
+        if connection is not None:
+            connection.close()
+        raise
+    return connection
+
+
+def set_aside(path: Path, *, stamp: str) -> Path:
+    """Rename a damaged store and the files beside it, so that nothing in it is lost; return its new name."""
+    kept = path.with_name(f"{path.stem}.damaged-{stamp}{path.suffix}")
+    number = 1
+    while kept.exists():
+        number += 1
+        kept = path.with_name(f"{path.stem}.damaged-{stamp}-{number}{path.suffix}")
+    try:
+        for sidecar in _SIDECARS:
+            source = path.with_name(path.name + sidecar)
+            if source.exists():
+                source.rename(kept.with_name(kept.name + sidecar))
+    except OSError as error:
+        raise StorageError(f"the sample store {path} is damaged and cannot be set aside: {error.strerror}") from None
+    return kept
+
+
+def _is_store(path: Path) -> bool:
+    """Return whether a SQLite file is there already; False where nothing is.
+
+    Raises:
+        StorageError: something else is there.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StorageError(f"cannot read the sample store {path}: {error.strerror or error}") from None
+    if not header:
+        return False
+    if not header.startswith(_MAGIC):
+        raise StorageError(f"{path} is not a sample store: move it away, or name another file")
+    return True
+
+
+def _refuse_other_programs(connection: sqlite3.Connection, path: Path) -> None:
+    (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    if mark == APPLICATION_ID:
+        return
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if mark != 0 or tables:
+        raise StorageError(f"{path} is a SQLite file of another program: move it away, or name another file")
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    migrations = steps()
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(migrations):
+            raise StorageError(
+                f"sample store {path} has schema {version}, this Inkfleet knows {len(migrations)}: update Inkfleet"
+            )
+        for step in migrations[version:]:
+            for statement in _statements(step):
+                connection.execute(statement)
+        if version < len(migrations):
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """Cut a script into statements: `executescript` would commit the transaction that must hold them all."""
+    statements, current = [], ""
+    for line in script.splitlines():
+        if line.lstrip().startswith("--"):
+            continue
+        current += line + "\n"
+        if sqlite3.complete_statement(current):
+            statements.append(current.strip())
+            current = ""
+    return statements
