@@ -6,13 +6,22 @@ They are checked on the device's own hold-out against those it has. Worse ones a
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from shared.errors import StorageError
+from edge_client.trainer import Trainer
+from edge_client.training_job import CheckJob, Split
+from shared.errors import InkfleetError, StorageError
 from shared.files import write_bytes
-from shared.messages import Score
+from shared.messages import RoundManifest, Score
 from shared.tensors import sha256_of
+
+if TYPE_CHECKING:
+    from tflite_models.bundle import ModelBundle
 
 FEWEST_HELD = 10
 """Fewer samples held out than this tell nothing about weights: then new ones are taken unchecked."""
@@ -93,3 +102,104 @@ class WeightsShelf:
         except (ValueError, TypeError):
             return None
         return (label, blob) if sha256_of(blob) == label.weights_sha256 else None
+
+
+class Adopter:
+    """Considers global weights, one check at a time, on the trainer's thread, after the device's own training.
+
+    Args:
+        shelf: where adopted weights lie.
+        trainer: where the check is queued.
+        tolerance: see `judge`.
+        later: runs a function on the device's thread.
+        emit: told whether weights were adopted or kept out, and why.
+    """
+
+    def __init__(
+        self,
+        shelf: WeightsShelf,
+        *,
+        trainer: Trainer,
+        tolerance: float,
+        later: Callable[[Callable[[], None]], None],
+        emit: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._shelf = shelf
+        self._trainer = trainer
+        self._tolerance = tolerance
+        self._later = later
+        self._emit = emit
+        self._job: CheckJob | None = None
+
+    def has(self, manifest: RoundManifest) -> bool:
+        """Return whether these weights are the adopted ones."""
+        current = self._current()
+        return current is not None and current.weights_sha256 == manifest.weights.sha256
+
+    def consider(
+        self,
+        manifest: RoundManifest,
+        *,
+        model: Callable[[], ModelBundle],
+        weights: Callable[[], bytes],
+        split: Split,
+    ) -> None:
+        """Check a round's global weights, and adopt them if they are good enough; weights of another model always are.
+
+        A check that has not begun yet is given up: only the newest weights matter.
+        """
+        if self.has(manifest):
+            return
+        self.stop()
+        current = self._current()
+        same_model = current is not None and current.model_sha256 == manifest.model.manifest.sha256
+        job = self._job = CheckJob(
+            model_ref=manifest.model,
+            model=model,
+            weights=weights,
+            others=self._shelf.read if same_model else lambda: None,
+            split=split,
+        )
+        future = self._trainer.submit(job)
+        future.add_done_callback(lambda done: self._later(partial(self._checked, manifest, job, done)))
+
+    def stop(self) -> None:
+        """Give up the check that waits, if one does."""
+        if self._job is not None:
+            self._job.stop.set()
+            self._job = None
+
+    def _checked(
+        self, manifest: RoundManifest, job: CheckJob, future: Future[tuple[Score | None, Score | None]]
+    ) -> None:
+        if job is not self._job or future.cancelled():
+            return
+        self._job = None
+        try:
+            judgement = judge(*future.result(), tolerance=self._tolerance)
+            if judgement.adopt:
+                label = AdoptedWeights(
+                    manifest.weights.sha256, manifest.model.manifest.sha256, manifest.run, manifest.round
+                )
+                self._shelf.adopt(label, job.weights())
+        except InkfleetError as error:
+            self._emit({"event": "trouble", "reason": f"global weights were not adopted: {error}"})
+            return
+        self._emit(
+            {
+                "event": "adopted" if judgement.adopt else "kept_out",
+                "run": manifest.run,
+                "round": manifest.round,
+                "weights_sha256": manifest.weights.sha256,
+                "accuracy": judgement.new.accuracy if judgement.new else None,
+                "accuracy_before": judgement.current.accuracy if judgement.current else None,
+                "held": judgement.new.samples if judgement.new else 0,
+            }
+        )
+
+    def _current(self) -> AdoptedWeights | None:
+        try:
+            return self._shelf.current()
+        except StorageError as error:
+            self._emit({"event": "trouble", "reason": str(error)})
+            return None

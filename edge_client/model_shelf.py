@@ -37,6 +37,6 @@ def load_model(model: ModelRef, cached: BlobCache) -> ModelBundle:
     for what in ("manifest", "program", "reader"):
         data = cached.get(getattr(model, what).sha256)
         if data is None:
-            raise ModelError(f"model {model.name!r}: its {what} is no longer in the cache; it is fetched anew")
+            raise ModelError(f"model {model.name!r}: its {what} is no longer in the cache; is the disk failing?")
         parts[what] = data
     return ModelBundle.from_bytes(**parts)

@@ -44,9 +44,11 @@ class Workbench:
 
 
 class Job(Protocol[R_co]):
-    """Something to do at the workbench. ``stop`` is looked at before it begins, and by itself as it goes on."""
+    """Something to do at the workbench."""
 
-    stop: threading.Event
+    @property
+    def stop(self) -> threading.Event:
+        """Ends the job: looked at before it begins, and by the job as it goes on."""
 
     def run(self, workbench: Workbench) -> R_co:
         """Do it; on the trainer's thread."""
@@ -113,7 +115,8 @@ class Trainer:
             try:
                 result = job.run(self._workbench)
             except BaseException as error:
-                self._workbench.reset()
+                if not job.stop.is_set():
+                    self._workbench.reset()
                 future.set_exception(error)
             else:
                 future.set_result(result)

@@ -258,6 +258,12 @@ class MqttLink:
         return self._connected
 
     @property
+    def trouble(self) -> str:
+        """Why there is no connection, in one line; empty while there is one, and until the first attempt has ended."""
+        with self._state:
+            return self._ending.reason if self._ending is not None else ""
+
+    @property
     def address(self) -> BrokerAddress:
         """The broker's address."""
         return self._address

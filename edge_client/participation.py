@@ -1,0 +1,439 @@
+"""Carries out what the agent decides: fetches, trains, keeps the update, publishes it.
+
+One thread, the device's own, calls everything here. What ends elsewhere (a training) comes back through ``later``,
+which runs a function on that thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+from edge_client.adoption import Adopter
+from edge_client.agent import (
+    Activity,
+    Agent,
+    DropUpdate,
+    Effect,
+    Finished,
+    Offer,
+    RoundKey,
+    SendChunks,
+    StartFetch,
+    StartTraining,
+    StopFetch,
+    StopSending,
+    StopTraining,
+)
+from edge_client.blob_cache import BlobCache
+from edge_client.fetch import Arrived, Ask, FetchEffect, Fetcher, Listen, StopListening
+from edge_client.governor import Governor
+from edge_client.model_shelf import lacking_blobs, load_model
+from edge_client.outbox import Outbox
+from edge_client.sample_store import SampleStore
+from edge_client.trainer import Trainer
+from edge_client.training_job import Trained, TrainingJob
+from edge_client.uplink import Uplink
+from shared.errors import InkfleetError, ProtocolError, StorageError
+from shared.messages import BlobRef, Reply, RoundManifest, Score, ServerState, UpdateManifest
+
+Event = dict[str, Any]
+
+GOVERNOR_INTERVAL_S = 30.0
+"""How often a training that may not begin is asked for again, in seconds."""
+
+PROGRESS_INTERVAL_S = 0.2
+"""The least time between two reports of a training's progress, in seconds."""
+
+_ACKNOWLEDGED_POLL_S = 0.05
+
+
+class Participation:
+    """A device's part in the rounds, with its I/O.
+
+    Args:
+        device: the device's name.
+        holdout: the fraction of the samples kept out of training.
+        store: the device's samples.
+        cache: what was fetched.
+        outbox: the update on the disk.
+        trainer: where trainings are queued.
+        governor: says when they may begin.
+        uplink: what is published.
+        adopter: adopts global weights; None if the device keeps none.
+        later: runs a function on the device's thread.
+        emit: told what happens.
+        uniform: draws from [0, 1); the source of jitter.
+        clock: monotonic, in seconds.
+        unix_clock: Unix time, in seconds.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        *,
+        holdout: float,
+        store: SampleStore,
+        cache: BlobCache,
+        outbox: Outbox,
+        trainer: Trainer,
+        governor: Governor,
+        uplink: Uplink,
+        adopter: Adopter | None,
+        later: Callable[[Callable[[], None]], None],
+        emit: Callable[[Event], None],
+        uniform: Callable[[], float],
+        clock: Callable[[], float],
+        unix_clock: Callable[[], float],
+    ) -> None:
+        self._device = device
+        self._holdout = holdout
+        self._store = store
+        self._cache = cache
+        self._outbox = outbox
+        self._trainer = trainer
+        self._governor = governor
+        self._uplink = uplink
+        self._adopter = adopter
+        self._later = later
+        self._emit = emit
+        self._clock = clock
+        self._unix_clock = unix_clock
+        kept = outbox.load()
+        self._blob = kept.blob
+        self._agent = Agent(device, uniform=uniform, update=kept.update, answer=kept.answer)
+        self._fetcher = Fetcher(uniform=uniform)
+        self._fetching: RoundManifest | None = None
+        self._fetch_began = self._fetch_s = 0.0
+        self._job: TrainingJob | None = None
+        self._governor_at: float | None = None
+        self._objection = ""
+        self._server: ServerState | None = None
+        self._said: tuple[RoundKey, int, str] | None = None
+
+    @property
+    def activity(self) -> Activity:
+        """What the device does now."""
+        return self._agent.activity
+
+    @property
+    def wake_at(self) -> float | None:
+        """When `step` has something to do, by the clock."""
+        times = [self._agent.wake_at, self._fetcher.wake_at, self._governor_at]
+        if self._uplink.has_chunks:
+            times.append(self._clock())
+        elif self._uplink.sending:
+            times.append(self._clock() + _ACKNOWLEDGED_POLL_S)
+        return min((at for at in times if at is not None), default=None)
+
+    # -- facts --------------------------------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """The broker has us."""
+        now = self._clock()
+        self._listen(self._fetcher.connected(now))
+        self._act(self._agent.connected(now))
+
+    def disconnected(self) -> None:
+        """The broker lost us."""
+        self._fetcher.disconnected()
+        self._act(self._agent.disconnected(self._clock()))
+
+    def server_state(self, state: ServerState) -> None:
+        """The aggregator is there, or away."""
+        now, known = self._clock(), self._server
+        self._server = state
+        self._listen(self._fetcher.server(online=state.online, now=now))
+        if state.online and known is not None and (not known.online or known.session != state.session):
+            self._act(self._agent.server_restarted(now))
+
+    def samples_changed(self) -> None:
+        """The store has gained or lost samples."""
+        self._act(self._agent.samples_counted(len(self._store), self._clock()))
+
+    def round_published(self, manifest: RoundManifest) -> None:
+        """The retained round manifest came, again or anew."""
+        said = (RoundKey.of(manifest), manifest.attempt, manifest.phase)
+        if said != self._said:
+            self._said = said
+            self._emit(
+                {
+                    "event": "round",
+                    "run": manifest.run,
+                    "round": manifest.round,
+                    "rounds": manifest.rounds,
+                    "attempt": manifest.attempt,
+                    "phase": manifest.phase,
+                    "invited": self._device in manifest.invited,
+                }
+            )
+        self._act(self._agent.round_published(manifest, self._clock()))
+
+    def replied(self, reply: Reply) -> None:
+        """The aggregator answered."""
+        self._act(self._agent.replied(reply, self._clock()))
+
+    def chunk(self, sha256: str, index: int, payload: bytes) -> None:
+        """A chunk of a blob came.
+
+        Raises:
+            ProtocolError: it does not belong to the blob, or made a whole of another hash.
+        """
+        self._listen(self._fetcher.chunk(sha256, index, payload, self._clock()))
+
+    def step(self) -> None:
+        """Do what is due."""
+        now = self._clock()
+        if self._governor_at is not None and now >= self._governor_at:
+            self._ask_governor()
+        self._listen(self._fetcher.tick(now))
+        self._act(self._agent.tick(now))
+        if self._uplink.sending:
+            try:
+                if self._uplink.step():
+                    self._act(self._agent.sent(self._clock()))
+            except ProtocolError as error:
+                self._give_up(self._agent.key, str(error))
+
+    def stop(self) -> None:
+        """End what runs; what is on the disk stays."""
+        self._stop_training()
+
+    # -- effects ------------------------------------------------------------------------------------------------------
+
+    def _act(self, effects: Iterable[Effect]) -> None:
+        waiting = deque(effects)
+        while waiting:
+            effect = waiting.popleft()
+            match effect:
+                case StartFetch(manifest):
+                    self._fetch(manifest)
+                case StopFetch():
+                    self._fetching = None
+                    self._listen(self._fetcher.stop(self._clock()))
+                case StartTraining(manifest):
+                    self._train(manifest)
+                case StopTraining():
+                    self._stop_training()
+                case Offer(update):
+                    self._uplink.offer(update, expiry_s=self._expiry_s())
+                case SendChunks(update, ranges):
+                    self._uplink.send(update, self._blob, ranges, expiry_s=self._expiry_s())
+                case StopSending():
+                    self._uplink.stop_sending()
+                case DropUpdate(answer):
+                    self._blob = b""
+                    self._saving(partial(self._outbox.settle, answer))
+                    if answer is not None:
+                        self._emit(
+                            {
+                                "event": "verdict",
+                                "run": answer.key.run,
+                                "round": answer.key.round,
+                                "verdict": answer.verdict,
+                                "reason": answer.reason,
+                            }
+                        )
+                case Finished(manifest):
+                    self._emit({"event": "finished", "run": manifest.run, "rounds": manifest.rounds})
+                    if self._adopter is not None and not self._adopter.has(manifest):
+                        self._fetch(manifest)
+
+    def _listen(self, effects: Iterable[FetchEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case Listen(sha256):
+                    self._uplink.listen(sha256)
+                case StopListening(sha256):
+                    self._uplink.stop_listening(sha256)
+                case Ask(want):
+                    self._uplink.ask(want)
+                case Arrived(sha256, data):
+                    self._arrived(sha256, data)
+
+    def _fetch(self, manifest: RoundManifest) -> None:
+        self._fetching = manifest
+        self._fetch_began = self._clock()
+        lacking = lacking_blobs(manifest.model, self._cache)
+        if manifest.weights.sha256 not in self._cache:
+            lacking.append(manifest.weights)
+        if lacking:
+            self._emit({"event": "fetching", "round": manifest.round, "bytes": sum(ref.size_bytes for ref in lacking)})
+        try:
+            self._listen(self._fetcher.fetch(lacking, self._clock()))
+        except ProtocolError as error:
+            self._give_up(RoundKey.of(manifest), str(error))
+            return
+        if not lacking:
+            self._all_arrived()
+
+    def _arrived(self, sha256: str, data: bytes) -> None:
+        manifest = self._fetching
+        if manifest is None:
+            return
+        try:
+            self._cache.put(sha256, data, protect=_blobs(manifest))
+        except StorageError as error:
+            self._listen(self._fetcher.stop(self._clock()))
+            self._give_up(RoundKey.of(manifest), str(error))
+            return
+        if not self._fetcher.waiting_for:
+            self._all_arrived()
+
+    def _all_arrived(self) -> None:
+        manifest, self._fetching = self._fetching, None
+        if manifest is None:
+            return
+        self._fetch_s = self._clock() - self._fetch_began
+        if manifest.phase == "finished":
+            self._adopt(manifest)
+            return
+        self._ask_governor()
+        self._act(self._agent.fetched(RoundKey.of(manifest), self._clock()))
+        self._governor_at = self._next_governor()
+
+    def _ask_governor(self) -> None:
+        objection = self._governor.objection()
+        if objection and objection != self._objection:
+            self._emit({"event": "waiting", "reason": objection})
+        self._objection = objection
+        self._act(self._agent.allowed(not objection, self._clock()))
+        self._governor_at = self._next_governor()
+
+    def _next_governor(self) -> float | None:
+        return self._clock() + GOVERNOR_INTERVAL_S if self._agent.activity is Activity.WAITING else None
+
+    # -- training -----------------------------------------------------------------------------------------------------
+
+    def _train(self, manifest: RoundManifest) -> None:
+        said_at = 0.0
+
+        def on_batch(done: int, total: int) -> None:
+            nonlocal said_at
+            if done == total or self._clock() >= said_at + PROGRESS_INTERVAL_S:
+                said_at = self._clock()
+                event = {"event": "progress", "round": manifest.round, "batch": done, "batches": total}
+                self._later(partial(self._emit, event))
+
+        job = self._job = TrainingJob(
+            device=self._device,
+            manifest=manifest,
+            model=partial(load_model, manifest.model, self._cache),
+            weights=partial(cached_weights, self._cache, manifest.weights),
+            split=lambda labels: self._store.split(holdout=self._holdout, labels=labels),
+            on_batch=on_batch,
+            clock=self._unix_clock,
+        )
+        self._emit({"event": "training", "round": manifest.round, "epochs": manifest.plan.local_epochs})
+        future = self._trainer.submit(job)
+        future.add_done_callback(lambda done: self._later(partial(self._training_ended, job, done)))
+
+    def _stop_training(self) -> None:
+        if self._job is not None:
+            self._job.stop.set()
+            self._job = None
+
+    def _training_ended(self, job: TrainingJob, future: Future[Trained]) -> None:
+        if job is not self._job:
+            return
+        self._job = None
+        key = RoundKey.of(job.manifest)
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is not None:
+            self._give_up(key, in_words(error))
+            return
+        trained = future.result()
+        metrics = trained.metrics.model_copy(update={"fetch_s": max(0.0, self._fetch_s)})
+        try:
+            update = UpdateManifest(
+                run=key.run,
+                round=key.round,
+                attempt=job.manifest.attempt,
+                samples=trained.samples,
+                base=key.base,
+                blob=BlobRef.of(trained.blob, chunk_bytes=self._uplink.chunk_bytes),
+                metrics=metrics,
+            )
+            self._outbox.put(update, trained.blob)
+        except (StorageError, ProtocolError) as problem:
+            self._give_up(key, str(problem))
+            return
+        self._blob = trained.blob
+        self._emit(
+            {
+                "event": "trained",
+                "run": key.run,
+                "round": key.round,
+                "samples": trained.samples,
+                "loss": metrics.train.loss,
+                "accuracy": metrics.train.accuracy,
+                "holdout_before": _accuracy(metrics.holdout_before),
+                "holdout_after": _accuracy(metrics.holdout_after),
+                "train_s": round(metrics.train_s, 3),
+            }
+        )
+        self._act(self._agent.trained(update, self._clock()))
+        self._adopt(job.manifest)
+
+    def _give_up(self, key: RoundKey | None, reason: str) -> None:
+        self._fetching = None
+        if key is None:
+            return
+        self._emit({"event": "failed", "run": key.run, "round": key.round, "reason": reason})
+        self._act(self._agent.failed(key, self._clock()))
+
+    def _adopt(self, manifest: RoundManifest) -> None:
+        if self._adopter is not None:
+            self._adopter.consider(
+                manifest,
+                model=partial(load_model, manifest.model, self._cache),
+                weights=partial(cached_weights, self._cache, manifest.weights),
+                split=lambda labels: self._store.split(holdout=self._holdout, labels=labels),
+            )
+
+    def _saving(self, save: Callable[[], None]) -> None:
+        try:
+            save()
+        except StorageError as error:
+            self._emit({"event": "trouble", "reason": str(error)})
+
+    def _expiry_s(self) -> float:
+        manifest = self._agent.manifest
+        remaining_s = manifest.deadline_unix_s - self._unix_clock() if manifest is not None else 0.0
+        # The two clocks may differ, so that neither a deadline long past nor one far away is believed.
+        return min(max(remaining_s, 60.0), 3600.0)
+
+
+def cached_weights(cache: BlobCache, ref: BlobRef) -> bytes:
+    """Read weights from the cache.
+
+    Raises:
+        StorageError: they are not there any more.
+    """
+    data = cache.get(ref.sha256)
+    if data is None:
+        raise StorageError(f"the weights {ref.sha256[:12]} are no longer in the cache; is the disk failing?")
+    return data
+
+
+def in_words(error: BaseException) -> str:
+    """Say in one line why a training failed."""
+    if isinstance(error, InkfleetError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory to train"
+    return f"training failed: {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _blobs(manifest: RoundManifest) -> set[str]:
+    model = manifest.model
+    return {ref.sha256 for ref in (model.manifest, model.program, model.reader, manifest.weights)}
+
+
+def _accuracy(score: Score | None) -> float | None:
+    return None if score is None else score.accuracy

@@ -1,0 +1,331 @@
+"""A device: present in its fleet, training when it is invited, on samples that stay with it.
+
+The network thread and the trainer's thread only put functions on a queue; one thread, the device's own, runs them, and
+everything that a device knows belongs to that thread.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Self
+
+import numpy as np
+
+from edge_client.adoption import Adopter, WeightsShelf
+from edge_client.blob_cache import BlobCache
+from edge_client.device_folder import DeviceFolder
+from edge_client.governor import Governor
+from edge_client.outbox import Outbox
+from edge_client.participation import Participation
+from edge_client.presence import Presence, Sessions, capabilities
+from edge_client.retry import Retry
+from edge_client.sample_store import SampleStore
+from edge_client.settings import DeviceSettings
+from edge_client.trainer import Trainer
+from edge_client.uplink import Uplink
+from shared.errors import BrokerError, InkfleetError, ProtocolError, StorageError
+from shared.messages import Reply, RoundManifest, ServerState, decode
+from shared.mqtt import BrokerAddress, Message, MqttLink
+from shared.topics import Topics
+
+Event = dict[str, Any]
+
+_TROUBLE = Retry(first_s=2.0, cap_s=300.0)
+_FIRST_TROUBLE_S = 0.3
+_FAREWELL_S = 2.0
+_LONGEST_WAIT_S = 3600.0
+
+
+class Device:
+    """One device. ``open`` its folder, ``start`` it, ``stop`` it; or use it as a context manager.
+
+    Args:
+        settings: see `DeviceSettings`.
+        trainer: shared with other devices of this process; without one the device has its own.
+        on_event: told what happens, one dict with the key ``event`` each, on the device's thread.
+        rng: the source of jitter; training does not draw from it.
+        clock: monotonic, in seconds.
+        unix_clock: Unix time, in seconds.
+    """
+
+    def __init__(
+        self,
+        settings: DeviceSettings,
+        *,
+        trainer: Trainer | None = None,
+        on_event: Callable[[Event], None] = lambda event: None,
+        rng: np.random.Generator | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        unix_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.folder = DeviceFolder(settings.device_folder())
+        self._own_trainer = trainer is None
+        self._trainer = trainer or Trainer(threads=settings.threads)
+        self._on_event = on_event
+        self._rng = rng if rng is not None else np.random.default_rng()
+        self._clock = clock
+        self._unix_clock = unix_clock
+        self._topics = Topics(settings.fleet)
+        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._stopping = False
+        self._ended = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self._store: SampleStore | None = None
+        self._link: MqttLink | None = None
+        self._trouble_at: float | None = None
+        self._troubles = 0
+        self._give_up_at: float | None = None
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def open(self) -> SampleStore:
+        """Take the folder and open the sample store; `start` does it if nobody has.
+
+        Raises:
+            StorageError: the folder is another process's, or cannot be made, or the store cannot be opened.
+        """
+        if self._store is None:
+            self.folder.lock()
+            try:
+                self._store = SampleStore.open(self.folder.samples, max_samples=self.settings.max_samples)
+            except BaseException:
+                self.folder.unlock()
+                raise
+            if self._store.notice:
+                self._emit({"event": "trouble", "reason": self._store.notice})
+        return self._store
+
+    def start(self) -> None:
+        """Begin: connect in the background, and follow the fleet's rounds. Returns at once.
+
+        Raises:
+            StorageError: see `open`.
+            SettingsError: the broker's address cannot be understood.
+        """
+        address = BrokerAddress.parse(self.settings.broker)
+        store = self.open()
+        settings = self.settings
+        self._presence = Presence(
+            self._topics.device_state(settings.name),
+            sessions=Sessions(self.folder.session, clock=self._unix_clock),
+            capabilities=capabilities(),
+        )
+        link = self._link = MqttLink(
+            address,
+            client_id=f"{settings.fleet}.{settings.name}",
+            on_message=lambda message: self._queue.put(lambda: self._received(message)),
+            on_connect=lambda: self._queue.put(self._connected),
+            on_disconnect=lambda reason: self._queue.put(lambda: self._disconnected(reason)),
+            will=self._presence.will,
+            publish_deadline_s=1.0,
+            rng=self._rng.spawn(1)[0],
+        )
+        link.subscribe(self._topics.round, self._topics.server_state, self._topics.reply(settings.name))
+        self._work = Participation(
+            settings.name,
+            holdout=settings.holdout,
+            store=store,
+            cache=BlobCache(self.folder.cache, max_bytes=settings.cache_mib * 1024 * 1024),
+            outbox=Outbox(self.folder.outbox),
+            trainer=self._trainer,
+            governor=Governor(
+                train_hours=settings.train_hours,
+                max_temperature_c=settings.max_temperature_c,
+                max_load=settings.max_load,
+            ),
+            uplink=Uplink(link, topics=self._topics, device=settings.name),
+            adopter=self._adopter(),
+            later=self._queue.put,
+            emit=self._emit,
+            uniform=self._rng.random,
+            clock=self._clock,
+            unix_clock=self._unix_clock,
+        )
+        self._trouble_at = self._clock() + _FIRST_TROUBLE_S
+        self._give_up_at = self._clock() + settings.wait_s if settings.wait_s else None
+        self._thread = threading.Thread(target=self._live, name=f"device-{settings.name}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say goodbye and end. What has no verdict stays on the disk, and is taken up at the next start."""
+        if self._thread is not None:
+            self._queue.put(self._stop)
+            if self._thread is not threading.current_thread():
+                self._thread.join()
+        elif self._store is not None:
+            self._close()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the device has ended; return False if it still lives after ``timeout_s`` seconds.
+
+        Raises:
+            BrokerError: it has given up waiting for a broker (``wait_s``).
+            InkfleetError: whatever else has ended it.
+        """
+        ended = self._ended.wait(timeout_s)
+        if self._failure is not None:
+            raise self._failure
+        return ended
+
+    def samples_changed(self) -> None:
+        """Tell the device that its store has gained or lost samples; from any thread."""
+        self._queue.put(self._count_samples)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # -- the device's thread ------------------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        assert self._link is not None
+        try:
+            self._count_samples()
+            self._link.start()
+            while not self._stopping:
+                self._wait_and_run()
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._leave()
+
+    def _wait_and_run(self) -> None:
+        now = self._clock()
+        times = (self._work.wake_at, self._presence_at(), self._trouble_at, self._give_up_at)
+        wait_s = min((at - now for at in times if at is not None), default=_LONGEST_WAIT_S)
+        try:
+            task = self._queue.get(timeout=wait_s) if wait_s > 0 else self._queue.get_nowait()
+        except queue.Empty:
+            task = None
+        if task is not None:
+            self._run(task)
+        # Everything that came meanwhile goes first: a new round must not wait for the chunks of an old one.
+        while not self._stopping and not self._queue.empty():
+            self._run(self._queue.get_nowait())
+        if not self._stopping:
+            self._run(self._work.step)
+            self._tell()
+            self._complain()
+
+    def _run(self, task: Callable[[], None]) -> None:
+        try:
+            task()
+        except (ProtocolError, StorageError) as error:
+            self._emit({"event": "trouble", "reason": str(error)})
+
+    def _leave(self) -> None:
+        link = self._link
+        assert link is not None
+        try:
+            self._work.stop()
+            if link.connected:
+                link.publish(self._presence.topic, self._presence.death(), retain=True)
+                link.flush(_FAREWELL_S)
+        except InkfleetError:
+            pass  # the will says it
+        finally:
+            link.stop()
+            self._close()
+            self._emit({"event": "stopped"})
+            self._ended.set()
+
+    def _close(self) -> None:
+        if self._own_trainer:
+            self._trainer.close()
+        if self._store is not None:
+            self._store.close()
+        self.folder.unlock()
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    # -- what it is told ----------------------------------------------------------------------------------------------
+
+    def _connected(self) -> None:
+        assert self._link is not None
+        self._trouble_at = self._give_up_at = None
+        self._troubles = 0
+        birth = self._presence.birth(self._clock())
+        self._emit({"event": "connected", "broker": str(self._link.address), "session": self._presence.session})
+        self._publish_state(birth)
+        self._work.connected()
+
+    def _disconnected(self, reason: str) -> None:
+        self._emit({"event": "disconnected", "reason": reason})
+        self._trouble_at = self._clock() + _TROUBLE.wait_s(0, uniform=self._rng.random)
+        self._troubles = 1
+        self._work.disconnected()
+
+    def _received(self, message: Message) -> None:
+        topic, payload = message.topic, message.payload
+        if topic == self._topics.round:
+            if payload:
+                self._work.round_published(decode(RoundManifest, payload, topic=topic))
+        elif topic == self._topics.server_state:
+            if payload:
+                self._work.server_state(decode(ServerState, payload, topic=topic))
+        elif topic == self._topics.reply(self.settings.name):
+            self._work.replied(decode(Reply, payload, topic=topic))
+        else:
+            sha256, index = self._topics.parse_blob_chunk(topic)
+            self._work.chunk(sha256, index, payload)
+
+    def _count_samples(self) -> None:
+        assert self._store is not None
+        self._presence.update(samples=self._store.counts())
+        self._work.samples_changed()
+
+    # -- what it tells ------------------------------------------------------------------------------------------------
+
+    def _presence_at(self) -> float | None:
+        assert self._link is not None
+        self._presence.update(activity=self._work.activity.value)
+        return self._presence.wake_at() if self._link.connected and self._trouble_at is None else None
+
+    def _tell(self) -> None:
+        if self._presence_at() is not None and (state := self._presence.due(self._clock())) is not None:
+            self._publish_state(state)
+
+    def _publish_state(self, state: bytes) -> None:
+        assert self._link is not None
+        with suppress(BrokerError):  # it is published anew at the next connection
+            self._link.publish(self._presence.topic, state, retain=True)
+
+    def _complain(self) -> None:
+        """Say why there is no broker: at once, and at growing intervals; give up if that is wanted."""
+        assert self._link is not None
+        now = self._clock()
+        if self._trouble_at is not None and now >= self._trouble_at:
+            trouble = self._link.trouble
+            if trouble:
+                self._emit({"event": "broker", "reason": trouble})
+                self._trouble_at = now + _TROUBLE.wait_s(self._troubles, uniform=self._rng.random)
+                self._troubles += 1
+            else:
+                self._trouble_at = now + _FIRST_TROUBLE_S
+        if self._give_up_at is not None and now >= self._give_up_at:
+            reason = self._link.trouble or f"broker {self._link.address} does not answer"
+            raise BrokerError(f"{reason} (given up after {self.settings.wait_s:g} s)")
+
+    def _emit(self, event: Event) -> None:
+        self._on_event({"event": event["event"], "device": self.settings.name} | event)
+
+    def _adopter(self) -> Adopter | None:
+        if not self.settings.adopt:
+            return None
+        return Adopter(
+            WeightsShelf(self.folder.weights),
+            trainer=self._trainer,
+            tolerance=self.settings.adopt_tolerance,
+            later=self._queue.put,
+            emit=self._emit,
+        )
