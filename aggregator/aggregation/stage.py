@@ -1,0 +1,87 @@
+"""What a stage of an aggregation takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.tensors import Tensors
+
+Measurements = dict[str, float]
+"""What a stage measured, by name; units are in the names."""
+
+
+class Updates(Protocol):
+    """The updates of a round, **in the order of their devices' names**, read one tensor at a time.
+
+    The order is part of the contract: float64 sums depend on it in their last bits, and the result may not depend on
+    which update arrived first.
+    """
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices' names, rising."""
+
+    @property
+    def samples(self) -> tuple[int, ...]:
+        """How many samples each update was trained on."""
+
+    def tensor(self, position: int, name: str) -> NDArray[np.float32]:
+        """Read one parameter of the update at this position."""
+
+
+class Transform(Protocol):
+    """A stage that gives other updates."""
+
+    def apply(self, updates: Updates, *, base: Tensors) -> tuple[Updates, Measurements]:
+        """Return the updates as the next stage is to see them, and what was measured.
+
+        Args:
+            updates: of the round.
+            base: the weights that the updates started from.
+        """
+
+
+class Rule(Protocol):
+    """A stage that makes one set of weights of many."""
+
+    def combine(self, updates: Updates, *, base: Tensors) -> Aggregate:
+        """Return the next weights, with the names, shapes and order of ``base``.
+
+        Raises:
+            RunError: there are no updates, or their weights sum to nothing.
+        """
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """The next global weights, and what was measured on the way."""
+
+    weights: Tensors
+    measurements: Measurements
+
+
+class InMemoryUpdates:
+    """Updates that are in memory already; for small ones, and for tests.
+
+    Args:
+        updates: the tensors and the samples of each device.
+    """
+
+    def __init__(self, updates: Mapping[str, tuple[Tensors, int]]) -> None:
+        self._updates = [(device, *updates[device]) for device in sorted(updates)]
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return tuple(device for device, _, _ in self._updates)
+
+    @property
+    def samples(self) -> tuple[int, ...]:
+        return tuple(samples for _, _, samples in self._updates)
+
+    def tensor(self, position: int, name: str) -> NDArray[np.float32]:
+        return self._updates[position][1][name]

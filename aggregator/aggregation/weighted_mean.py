@@ -1,0 +1,65 @@
+"""Federated averaging."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from aggregator.aggregation.stage import Aggregate, Updates
+from shared.errors import RunError
+from shared.tensors import Tensors
+
+
+class WeightedMean:
+    """The mean of the updates, each weighted by its samples.
+
+    FedAvg, McMahan et al. 2017, algorithm 1: ``w[t+1] = Σ n_k/n · w_k[t+1]``, with ``n = Σ n_k`` over the round's
+    updates. Sums are float64; the result is rounded to float32 once.
+    """
+
+    def combine(self, updates: Updates, *, base: Tensors) -> Aggregate:
+        """Return the weighted mean.
+
+        Measurements: ``weight_total`` (samples), ``step_norm_l2`` (of the difference to ``base``).
+
+        Raises:
+            RunError: there are no updates, or all weights are zero: a mean of nothing is not guessed.
+        """
+        return weighted_mean(updates, base=base, weights=[float(samples) for samples in updates.samples])
+
+
+def weighted_mean(updates: Updates, *, base: Tensors, weights: Sequence[float]) -> Aggregate:
+    """Average tensor by tensor: memory is one tensor in float64, one update's tensor, and the result.
+
+    Args:
+        updates: in the order of their devices' names.
+        base: the weights that the updates started from; names, shapes and order of the result.
+        weights: of each update, not negative.
+
+    Raises:
+        RunError: see `WeightedMean.combine`.
+    """
+    total = math.fsum(weights)
+    if not total > 0 or min(weights) < 0:
+        raise RunError(
+            f"expected weights that sum to more than zero and none below, got {total:g} from {len(weights)} updates"
+        )
+    result: Tensors = {}
+    squares = 0.0
+    for name, before in base.items():
+        accumulator = np.zeros(before.shape, np.float64)
+        for position, weight in enumerate(weights):
+            tensor = updates.tensor(position, name)
+            if tensor.shape != before.shape or tensor.dtype != np.float32:
+                raise RunError(
+                    f"update of {updates.devices[position]}, tensor {name}: expected float32 of shape {before.shape}, "
+                    f"got {tensor.dtype} {tensor.shape}"
+                )
+            accumulator += np.multiply(tensor, weight, dtype=np.float64)
+        accumulator /= total
+        result[name] = accumulator.astype(np.float32)
+        accumulator -= before
+        squares += float(accumulator.ravel() @ accumulator.ravel())
+    return Aggregate(result, {"weight_total": total, "step_norm_l2": math.sqrt(squares)})

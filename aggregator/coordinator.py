@@ -1,0 +1,504 @@
+"""The loop's side of a run: what each message and outcome means, and how each effect is carried out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aggregator.acceptance import Asked, Bounds, Refusal, check_manifest
+from aggregator.checkpoints import Checkpoints
+from aggregator.engine import (
+    Aggregate,
+    Aggregated,
+    Commit,
+    Committed,
+    Counted,
+    DeviceGone,
+    DeviceSeen,
+    Effect,
+    Evaluate,
+    Event,
+    Fail,
+    Finish,
+    PublishRound,
+    Refused,
+    RoundEngine,
+    Started,
+    Tick,
+    UpdateAccepted,
+    Wait,
+)
+from aggregator.evaluation import Evaluator
+from aggregator.events import EventLog
+from aggregator.ledger import RoundLedger
+from aggregator.receiver import Lacking, Receiver
+from aggregator.registry import Registry
+from aggregator.run import Run, shapes_of
+from aggregator.sender import Sender
+from aggregator.settings import AggregatorSettings
+from aggregator.spool import Spool
+from aggregator.store import Store
+from aggregator.workbench import Averaged, Broke, Examined, Outcome, Workbench, Written
+from shared.errors import ProtocolError, RunError
+from shared.files import write_bytes
+from shared.messages import (
+    BlobRef,
+    DeviceState,
+    ModelRef,
+    Reply,
+    RoundManifest,
+    Score,
+    UpdateManifest,
+    Want,
+    decode,
+)
+from shared.mqtt import Message
+from shared.topics import DeviceTopic, Topics
+from tflite_models.bundle import ModelBundle
+
+# A wait is told again after so many seconds.
+_SAY_WAIT_EVERY_S = 15.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a coordinator works with; each is made and ended by the service."""
+
+    store: Store
+    checkpoints: Checkpoints
+    spool: Spool
+    workbench: Workbench
+    sender: Sender
+    evaluator: Evaluator | None
+    log: EventLog
+
+
+class Coordinator:
+    """Runs a run. All its methods are called on the loop's thread.
+
+    Args:
+        settings: of the aggregator.
+        model: that the fleet trains.
+        run: which run, and where it stands.
+        parts: to work with.
+        bounds: what an update may be.
+        chunk_bytes: the size of chunks that the broker takes now, in bytes.
+        clock: seconds, never running backwards.
+        wall_clock: Unix time in seconds, for people and other machines.
+    """
+
+    def __init__(
+        self,
+        settings: AggregatorSettings,
+        *,
+        model: ModelBundle,
+        run: Run,
+        parts: Parts,
+        bounds: Bounds,
+        chunk_bytes: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._model = model
+        self._run = run.run
+        self._parts = parts
+        self._bounds = bounds
+        self._chunk_bytes = chunk_bytes
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._shapes = shapes_of(model)
+        self._topics = Topics(settings.fleet)
+        self._engine = RoundEngine(settings.run_plan(), resume=run.resume)
+        self._registry = Registry(model.manifest.label_set_object())
+        self._receiver = Receiver(
+            max_update_bytes=bounds.max_bytes, max_total_bytes=settings.assembly_bytes, quiet_s=settings.quiet_s
+        )
+        self._base, self._base_data, self._base_sha256 = run.weights, run.data, run.sha256
+        self._next: Averaged | None = None
+        self._committed = run.resume.committed
+        self._ledger: RoundLedger | None = None
+        self._ledger_round = 0
+        self._published: bytes | None = None
+        self._wait: Wait | None = None
+        self._wait_said = ("", float("-inf"))
+        self._unmeasured: list[int] = []
+        self._last_score: Score | None = None
+        self._last_want_at = float("-inf")
+        self.finished_at: float | None = None
+        """When the last round was committed, on the clock; None while the run goes on."""
+
+    # -- the service asks ---------------------------------------------------------------------------------------------
+
+    @property
+    def committed(self) -> int:
+        """How many rounds are committed."""
+        return self._committed
+
+    @property
+    def weights_sha256(self) -> str:
+        """Of the last committed weights."""
+        return self._base_sha256
+
+    @property
+    def last_score(self) -> Score | None:
+        """The last evaluation of this run, if there was one."""
+        return self._last_score
+
+    @property
+    def wake_at(self) -> float:
+        """When `tick` is to be called at the latest, on the clock."""
+        quiet = self._receiver.next_quiet_at
+        return min(self._wait.until if self._wait else float("inf"), quiet if quiet is not None else float("inf"))
+
+    @property
+    def done(self) -> bool:
+        """Whether the run is complete: all rounds are measured, whoever asked for the last weights was sent them."""
+        if self.finished_at is None or self._unmeasured:
+            return False
+        now = self._clock()
+        if not self._registry.online() or now - self.finished_at >= self._settings.linger_s:
+            return True
+        quiet_since = max(self.finished_at, self._last_want_at)
+        return self._parts.sender.idle and now - quiet_since >= min(0.5, self._settings.linger_s)
+
+    def start(self) -> None:
+        """Take the run up where it stands."""
+        for round_number in self._parts.store.unmeasured(self._run):
+            self._measure(round_number)
+        self._tell(Started())
+
+    def tick(self) -> None:
+        """Time has passed."""
+        self._tell(Tick())
+        for lacking in self._receiver.quiet(now=self._clock()):
+            self._ask_for(lacking)
+
+    def link_up(self) -> None:
+        """The broker is there (again): say what it may have forgotten, and ask for what it may have lost."""
+        if self._published is not None:
+            self._parts.sender.control(self._topics.round, self._published, retain=True)
+        for lacking in self._receiver.all_lacking(now=self._clock()):
+            self._ask_for(lacking)
+
+    # -- messages -----------------------------------------------------------------------------------------------------
+
+    def message(self, message: Message) -> None:
+        """Take in a message of a device; one that breaks the protocol is passed over.
+
+        Raises:
+            StorageError: what follows from it cannot be kept.
+            RunError: the run cannot go on.
+        """
+        try:
+            topic = self._topics.parse_device(message.topic)
+            if topic.kind == "chunk":
+                self._count_up(message)
+                arrived = self._receiver.chunk(
+                    topic.device, topic.sha256, topic.index, message.payload, now=self._clock()
+                )
+                if arrived is not None:
+                    self._parts.workbench.examine(arrived, base=self._base, shapes=self._shapes)
+            elif topic.kind == "want":
+                self._last_want_at = self._clock()
+                self._parts.sender.want(topic.device, decode(Want, message.payload, topic=message.topic))
+            elif topic.kind == "update":
+                self._count_up(message)
+                self._update(topic.device, decode(UpdateManifest, message.payload, topic=message.topic))
+            elif topic.kind == "state":
+                self._presence(topic, message)
+        except ProtocolError as error:
+            self._parts.log.say("dropped", reason=str(error))
+
+    def _count_up(self, message: Message) -> None:
+        if self._ledger is not None:
+            self._ledger.bytes_up += len(message.payload)
+
+    def _presence(self, topic: DeviceTopic, message: Message) -> None:
+        device = topic.device
+        before = self._registry.get(device)
+        if not message.payload:
+            online = False
+            if not self._registry.forget(device):
+                return
+            event: Event = DeviceGone(device)
+        else:
+            presence = self._registry.observe(device, decode(DeviceState, message.payload, topic=message.topic))
+            if presence is None:
+                return
+            online = presence.online
+            event = DeviceSeen(device, presence.usable_samples) if online else DeviceGone(device)
+        if online != (before is not None and before.online):
+            self._parts.log.say("device", device=device, online=online, devices=len(self._registry.online()))
+        self._tell(event)
+
+    def _update(self, device: str, manifest: UpdateManifest) -> None:
+        view = self._engine.view
+        counted = {entry.device: entry.sha256 for entry in view.contributions}
+        if manifest.run == self._run and manifest.round != view.round:
+            earlier = self._parts.store.counted_sha256(self._run, manifest.round, device)
+            if earlier == manifest.blob.sha256:
+                self._reply(device, manifest, Refusal("duplicate"))
+                return
+        presence = self._registry.get(device)
+        asked = Asked(
+            run=self._run,
+            round=view.round,
+            attempt=view.attempt,
+            taking=view.taking,
+            invited=frozenset(view.invited),
+            base_sha256=self._base_sha256,
+            counted=counted,
+            announced=None if presence is None else presence.usable_samples,
+        )
+        refusal = check_manifest(device, manifest, asked=asked, bounds=self._bounds)
+        if refusal is not None:
+            self._refuse(device, manifest, refusal)
+            return
+        lacking = self._receiver.manifest(device, manifest, now=self._clock())
+        if lacking is not None:
+            self._ask_for(lacking)
+
+    def _ask_for(self, lacking: Lacking) -> None:
+        manifest = lacking.manifest
+        reply = Reply(
+            run=manifest.run,
+            round=manifest.round,
+            sha256=manifest.blob.sha256,
+            verdict="lacking",
+            ranges=lacking.ranges,
+        )
+        self._parts.sender.control(self._topics.reply(lacking.device), reply.encode())
+
+    def _refuse(self, device: str, manifest: UpdateManifest, refusal: Refusal) -> None:
+        self._receiver.forget(device)
+        self._reply(device, manifest, refusal)
+        view = self._engine.view
+        self._say_update(device, manifest, refusal.verdict, len(view.contributions), len(view.invited), refusal.reason)
+
+    def _reply(self, device: str, manifest: UpdateManifest, refusal: Refusal | None) -> None:
+        reply = Reply(
+            run=manifest.run,
+            round=manifest.round,
+            sha256=manifest.blob.sha256,
+            verdict="accepted" if refusal is None else refusal.verdict,
+            reason="" if refusal is None else refusal.reason[:500],
+        )
+        self._parts.sender.control(self._topics.reply(device), reply.encode())
+
+    def _say_update(
+        self, device: str, manifest: UpdateManifest, verdict: str, received: int, of: int, reason: str = ""
+    ) -> None:
+        self._parts.log.say(
+            "update",
+            round=manifest.round,
+            device=device,
+            samples=manifest.samples,
+            verdict=verdict,
+            reason=reason,
+            received=received,
+            of=of,
+            metrics=manifest.metrics.model_dump(),
+        )
+
+    # -- outcomes of slow work ----------------------------------------------------------------------------------------
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Take in what the workbench did.
+
+        Raises:
+            Exception: what broke there.
+        """
+        if isinstance(outcome, Examined):
+            manifest = outcome.manifest
+            if outcome.refusal is not None:
+                self._refuse(outcome.device, manifest, outcome.refusal)
+                return
+            event = UpdateAccepted(manifest.round, outcome.device, manifest.blob.sha256, manifest.samples)
+            self._tell(event, manifest=manifest)
+        elif isinstance(outcome, Averaged):
+            self._next = outcome
+            self._tell(Aggregated(outcome.round, outcome.sha256))
+        elif isinstance(outcome, Written):
+            self._record_commit(outcome.round)
+            self._tell(Committed(outcome.round))
+        elif isinstance(outcome, Broke):
+            raise outcome.error
+
+    def score(self, round_number: int, score: Score | Exception) -> None:
+        """Take in a round's evaluation: its line of metrics is complete.
+
+        Raises:
+            Exception: what kept the round from its score.
+        """
+        if isinstance(score, Exception):
+            raise score
+        self._last_score = score
+        self._say_round(round_number, score)
+
+    def _say_round(self, round_number: int, score: Score | None) -> None:
+        committed = self._parts.store.committed(self._run, round_number)
+        assert committed is not None
+        line: dict[str, Any] = {
+            "event": "round",
+            "run": self._run,
+            "partition": self._settings.partition,
+            "round": round_number,
+            "accuracy": None if score is None else score.accuracy,
+            "loss": None if score is None else score.loss,
+            **committed.cost,
+        }
+        self._parts.store.add_metrics(self._run, round_number, line)
+        self._unmeasured.remove(round_number)
+        self._parts.log.say(**line)
+        self._clear_checkpoints()
+        self._say_finished()
+
+    # -- effects ------------------------------------------------------------------------------------------------------
+
+    def _tell(self, event: Event, *, manifest: UpdateManifest | None = None) -> None:
+        """Tell the engine, and do what it asks for; ``manifest`` belongs to an update that may come to count."""
+        for effect in self._engine.handle(event, now=self._clock()):
+            self._carry_out(effect, manifest)
+
+    def _carry_out(self, effect: Effect, manifest: UpdateManifest | None) -> None:
+        parts = self._parts
+        if isinstance(effect, Wait):
+            self._wait = effect
+            self._say_wait(effect)
+        elif isinstance(effect, Counted):
+            assert manifest is not None
+            device = effect.contribution.device
+            parts.store.add_contribution(self._run, effect.round, effect.contribution, manifest=manifest)
+            self._receiver.forget(device)
+            self._reply(device, manifest, None)
+            self._say_update(device, manifest, "accepted", effect.received, effect.of)
+        elif isinstance(effect, Refused):
+            assert manifest is not None
+            self._refuse(effect.device, manifest, Refusal(effect.verdict, effect.reason))
+        elif isinstance(effect, PublishRound):
+            self._publish(effect)
+        elif isinstance(effect, Aggregate):
+            parts.store.close_round(self._run, effect.round)
+            parts.log.say("closed", round=effect.round, participants=len(effect.contributions))
+            parts.workbench.average(effect.round, effect.contributions, base=self._base)
+        elif isinstance(effect, Commit):
+            assert self._next is not None
+            parts.workbench.write(effect.round, self._next.data)
+        elif isinstance(effect, Evaluate):
+            self._measure(effect.round)
+        elif isinstance(effect, Finish):
+            self._finish(effect)
+        elif isinstance(effect, Fail):
+            raise RunError(effect.reason)
+
+    def _publish(self, effect: PublishRound) -> None:
+        settings, now, wall = self._settings, self._clock(), self._wall_clock()
+        if effect.phase == "open":
+            self._parts.store.open_round(self._run, effect, now_unix_s=wall)
+            self._receiver.keep_only(round_number=effect.round)
+            if self._ledger is None or self._ledger_round != effect.round:
+                self._ledger = RoundLedger(
+                    started=now, started_unix_s=wall, delivered_bytes=self._parts.sender.delivered_bytes
+                )
+                self._ledger_round = effect.round
+        model, chunk_bytes = self._model, self._chunk_bytes()
+        blobs = [
+            (BlobRef.of(data, chunk_bytes=chunk_bytes), data)
+            for data in (model.manifest_bytes, model.program, model.reader, self._base_data)
+        ]
+        manifest, program, reader, weights = (ref for ref, _ in blobs)
+        online = self._registry.online()
+        audience = online if effect.phase == "finished" else set(effect.invited) & set(online)
+        self._parts.sender.offer(blobs, audience=audience)
+        message = RoundManifest(
+            run=self._run,
+            round=effect.round,
+            rounds=settings.rounds,
+            phase=effect.phase,
+            attempt=effect.attempt,
+            invited=effect.invited,
+            quorum=effect.quorum,
+            deadline_unix_s=wall + min(max(effect.deadline - now, 0.0), 1e9),
+            model=ModelRef(name=model.manifest.name[:200], manifest=manifest, program=program, reader=reader),
+            weights=weights,
+            plan=settings.training_plan(),
+        )
+        self._published = message.encode()
+        if self._ledger is not None:
+            self._ledger.manifest_bytes_down += len(self._published) * len(online)
+        self._parts.sender.control(self._topics.round, self._published, retain=True)
+        if effect.phase == "open":
+            self._parts.log.say(
+                "opened",
+                run=self._run,
+                round=effect.round,
+                rounds=settings.rounds,
+                attempt=effect.attempt,
+                invited=list(effect.invited),
+                quorum=effect.quorum,
+            )
+
+    def _record_commit(self, round_number: int) -> None:
+        """The weights are on the disk: record them, and make them those of the next round."""
+        done, store = self._next, self._parts.store
+        assert done is not None
+        manifests = list(store.contributions(self._run, round_number).values())
+        now = self._clock()
+        # After a restart between closing and committing, the round was never opened by this process.
+        ledger = self._ledger or RoundLedger(started=now, started_unix_s=self._wall_clock(), delivered_bytes=0)
+        cost = ledger.close(
+            now=now,
+            delivered_bytes=self._parts.sender.delivered_bytes,
+            manifests=manifests,
+            weights_sha256=done.sha256,
+        )
+        cost["aggregation"] = done.measurements
+        store.commit_round(self._run, round_number, weights_sha256=done.sha256, cost=cost)
+        self._committed = round_number
+        self._base, self._base_data, self._base_sha256 = done.weights, done.data, done.sha256
+        self._next = self._ledger = None
+        self._parts.spool.keep_only((), round_number=round_number)
+
+    def _measure(self, round_number: int) -> None:
+        self._unmeasured.append(round_number)
+        if self._parts.evaluator is None:
+            self._say_round(round_number, None)
+        else:
+            self._parts.evaluator.submit(round_number, self._parts.checkpoints.path(round_number))
+
+    def _clear_checkpoints(self) -> None:
+        newest = self._committed
+        kept = set(range(newest - self._settings.keep_checkpoints + 1, newest + 1)) | set(self._unmeasured)
+        # The next round's may be there already.
+        self._parts.checkpoints.keep_only(kept | {newest + 1})
+
+    def _finish(self, effect: Finish) -> None:
+        write_bytes(self._settings.folder / "weights.safetensors", self._base_data)
+        self._parts.store.finish_run(self._run, now_unix_s=self._wall_clock())
+        self.finished_at = self._clock()
+        self._say_finished()
+
+    def _say_finished(self) -> None:
+        """Tell that the run is complete; after the last line of metrics."""
+        if self.finished_at is None or self._unmeasured:
+            return
+        self._parts.log.say(
+            "finished",
+            run=self._run,
+            rounds=self._settings.rounds,
+            weights_sha256=self._base_sha256,
+            weights=str(self._settings.folder / "weights.safetensors"),
+        )
+
+    def _say_wait(self, wait: Wait) -> None:
+        view, now = self._engine.view, self._clock()
+        kind = f"{view.phase} {view.round} {view.attempt}"
+        said, at = self._wait_said
+        if view.phase in ("gathering", "collecting") and (kind != said or now - at >= _SAY_WAIT_EVERY_S):
+            # A round that just opened says so itself.
+            if view.phase == "gathering" or kind == said:
+                self._parts.log.say("waiting", reason=wait.reason, left_s=round(max(0.0, wait.until - now), 1))
+            self._wait_said = (kind, now)

@@ -1,0 +1,74 @@
+"""Which devices there are, by the presence they publish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.labels import LabelSet
+from shared.messages import Capabilities, DeviceState
+
+
+@dataclass(frozen=True)
+class Presence:
+    """A device as it last described itself.
+
+    Attributes:
+        session: of the connection that this is about.
+        samples: of each label that the run's model knows.
+        activity: what it does, for people to read.
+    """
+
+    online: bool
+    session: int
+    samples: dict[str, int]
+    capabilities: Capabilities
+    activity: str
+
+    @property
+    def usable_samples(self) -> int:
+        """How many samples the run can use."""
+        return sum(self.samples.values())
+
+
+class Registry:
+    """The devices of a fleet.
+
+    A device's birth and will carry the number of one session. The broker may deliver the death of an old connection
+    after the birth of a new one: a state with an older number than the known one is passed over.
+
+    Args:
+        labels: of the run's model; samples of other labels do not count.
+        at_most: how many devices are remembered; the states of further ones are passed over.
+    """
+
+    def __init__(self, labels: LabelSet, *, at_most: int = 100_000) -> None:
+        self._labels = labels
+        self._at_most = at_most
+        self._devices: dict[str, Presence] = {}
+
+    def observe(self, device: str, state: DeviceState) -> Presence | None:
+        """Take a state in; return the device's presence, or None if the state is outdated."""
+        known = self._devices.get(device)
+        if known is not None and state.session < known.session:
+            return None
+        if known is None and len(self._devices) >= self._at_most:
+            return None
+        samples = {label: count for label, count in state.samples.items() if label in self._labels}
+        if not state.online and known is not None:
+            # A will cannot know what the device holds now.
+            samples = known.samples
+        presence = Presence(state.online, state.session, samples, state.capabilities, state.activity)
+        self._devices[device] = presence
+        return presence
+
+    def forget(self, device: str) -> bool:
+        """A device's retained state was cleared: it left the fleet. Return whether it was known."""
+        return self._devices.pop(device, None) is not None
+
+    def get(self, device: str) -> Presence | None:
+        """Return what is known of a device."""
+        return self._devices.get(device)
+
+    def online(self) -> list[str]:
+        """Name the devices that are online, in the order of their names."""
+        return sorted(name for name, presence in self._devices.items() if presence.online)

@@ -1,0 +1,310 @@
+"""An aggregator: one loop, and the threads that must not wait for it."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aggregator.acceptance import Bounds
+from aggregator.aggregation import aggregation_for
+from aggregator.broadcast import Broadcast
+from aggregator.checkpoints import Checkpoints
+from aggregator.coordinator import Coordinator, Parts
+from aggregator.evaluation import Evaluator
+from aggregator.events import Event, EventLog, rewrite_metrics
+from aggregator.lock import FolderLock
+from aggregator.run import Run, begin, resume
+from aggregator.sender import Sender
+from aggregator.settings import AggregatorSettings
+from aggregator.spool import Spool
+from aggregator.store import Store
+from aggregator.workbench import Averaged, Broke, Examined, Workbench, Written
+from shared.dataset import Dataset
+from shared.errors import BrokerError
+from shared.messages import Score, ServerState
+from shared.mqtt import BrokerAddress, Message, MqttLink, OutboxBounds, Will
+from shared.tensors import MAX_HEADER_BYTES
+from shared.topics import Topics, check_name
+from shared.transfer import chunk_bytes_for
+from tflite_models.bundle import ModelBundle
+
+# How soon the loop notices that it is to stop.
+_STOP_LATENCY_S = 0.1
+# What may wait for the loop; chunks past it are dropped, and asked for again.
+_INBOX_BYTES = 256 * 1024 * 1024
+# Small, so that a control message never waits behind more than this of a broadcast.
+_OUTBOX = OutboxBounds(messages=64, size_bytes=1024 * 1024)
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How a run stands when the aggregator ends.
+
+    Attributes:
+        rounds: how many are committed.
+        finished: whether that is all of them; if not, the run can be resumed.
+        weights_sha256: of the last committed weights.
+        weights: their file.
+        score: the last evaluation of this process, if there was one.
+    """
+
+    run: str
+    rounds: int
+    finished: bool
+    weights_sha256: str
+    weights: Path
+    score: Score | None
+
+
+@dataclass(frozen=True)
+class _LinkUp:
+    session: int
+
+
+@dataclass(frozen=True)
+class _LinkDown:
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Scored:
+    round: int
+    score: Score | Exception
+
+
+_Item = Message | Examined | Averaged | Written | Broke | _LinkUp | _LinkDown | _Scored
+
+
+class Aggregator:
+    """Serves a fleet for one run.
+
+    The network thread only puts messages on the loop's queue. The loop decides; it never waits for the broker (the
+    sender does), nor for the bytes of an update or an average (the workbench does), nor for an evaluation.
+
+    Args:
+        settings: of the aggregator.
+        model: that the fleet trains.
+        test: what every round's weights are tested on; None for no test.
+        on_event: told each event, on the loop's thread; see `aggregator.events`.
+        clock: seconds, never running backwards.
+        wall_clock: Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        settings: AggregatorSettings,
+        *,
+        model: ModelBundle,
+        test: Dataset | None,
+        on_event: Callable[[Event], None] = lambda event: None,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._model = model
+        self._test = test
+        self._on_event = on_event
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._topics = Topics(settings.fleet)
+        self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._inbox_bytes = 0
+        self._inbox_lock = threading.Lock()
+        self._session = 0
+
+    def run(self, stop: threading.Event) -> RunSummary:
+        """Run all rounds, or until ``stop`` is set. The calling thread is the loop.
+
+        Everything that counts is on the disk at any moment: a run that was stopped, or killed, is resumed.
+
+        Raises:
+            RunError: too few devices or updates, the folder is in use, or the run cannot be begun or resumed.
+            BrokerError: the broker cannot be reached at the start, or refuses us.
+            DataError: the test data has no sample of the model's labels.
+            ModelError: the weights to start from are of another model.
+            StorageError: the disk is full, or a file cannot be read or written.
+            SettingsError: the fleet's name or the broker's address cannot be.
+        """
+        settings = self._settings
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(FolderLock(settings.folder))
+            evaluator = None
+            if self._test is not None:
+                evaluator = Evaluator(
+                    self._model,
+                    test=self._test,
+                    on_score=lambda number, score: self._inbox.put(_Scored(number, score)),
+                )
+                stack.callback(evaluator.stop)
+            store = stack.enter_context(Store(settings.folder / "aggregator.sqlite3"))
+            checkpoints = Checkpoints(settings.folder / "checkpoints")
+            spool = Spool(settings.folder / "spool")
+            rewrite_metrics(settings.folder, store.metrics())
+            log = stack.enter_context(EventLog(settings.folder, listener=self._on_event))
+            link = self._connect(stack, stop)
+            if link is None:
+                return self._never_began()
+            run = self._begin(store, checkpoints)
+            open_round = run.resume.open
+            spool.keep_only(
+                open_round.contributions if open_round else (), round_number=open_round.round if open_round else 0
+            )
+            bounds = Bounds(
+                max_bytes=len(run.data) + MAX_HEADER_BYTES,
+                max_samples=settings.max_samples,
+                samples_slack=settings.samples_slack,
+                max_norm_l2=settings.max_update_norm,
+            )
+            workbench = Workbench(
+                spool=spool,
+                checkpoints=checkpoints,
+                aggregation=aggregation_for(weighting=settings.weighting, clip_update_norm=settings.clip_update_norm),
+                bounds=bounds,
+                post=self._inbox.put,
+            )
+            stack.callback(workbench.stop)
+            sender = Sender(
+                link,
+                topics=self._topics,
+                broadcast=Broadcast(gather_s=settings.gather_ms / 1000),
+                clock=self._clock,
+                on_failure=lambda error: self._inbox.put(Broke(error)),
+            )
+            sender.start()
+            stack.callback(self._say_goodbye, link, sender)
+            coordinator = Coordinator(
+                settings,
+                model=self._model,
+                run=run,
+                parts=Parts(store, checkpoints, spool, workbench, sender, evaluator, log),
+                bounds=bounds,
+                chunk_bytes=lambda: chunk_bytes_for(settings.chunk_bytes, link.max_packet_bytes),
+                clock=self._clock,
+                wall_clock=self._wall_clock,
+            )
+            self._loop(coordinator, sender=sender, log=log, run=run, stop=stop)
+            finished = coordinator.finished_at is not None
+            return RunSummary(
+                run=run.run,
+                rounds=coordinator.committed,
+                finished=finished,
+                weights_sha256=coordinator.weights_sha256,
+                weights=(
+                    settings.folder / "weights.safetensors" if finished else checkpoints.path(coordinator.committed)
+                ),
+                score=coordinator.last_score,
+            )
+
+    def _begin(self, store: Store, checkpoints: Checkpoints) -> Run:
+        if self._settings.resume:
+            return resume(self._settings, model=self._model, store=store, checkpoints=checkpoints)
+        return begin(
+            self._settings, model=self._model, store=store, checkpoints=checkpoints, now_unix_s=self._wall_clock()
+        )
+
+    def _never_began(self) -> RunSummary:
+        return RunSummary("", 0, False, "", self._settings.folder / "weights.safetensors", None)
+
+    # -- the link -----------------------------------------------------------------------------------------------------
+
+    def _connect(self, stack: contextlib.ExitStack, stop: threading.Event) -> MqttLink | None:
+        """Reach the broker within the time there is for it; None if we are to stop before.
+
+        Raises:
+            BrokerError: it is absent or refuses us.
+        """
+        settings = self._settings
+        link = MqttLink(
+            BrokerAddress.parse(settings.broker),
+            client_id=f"{check_name(settings.fleet, what='fleet')}-aggregator-{time.time_ns() % 10**9}",
+            on_message=self._on_message,
+            on_connect=lambda: self._inbox.put(_LinkUp(self._session)),
+            on_disconnect=lambda reason: self._inbox.put(_LinkDown(reason)),
+            will=self._will,
+            bounds=_OUTBOX,
+        )
+        link.subscribe(*self._topics.from_devices())
+        link.start()
+        stack.callback(link.stop)
+        give_up_at = time.monotonic() + settings.connect_s
+        while not stop.is_set():
+            slice_s = min(0.25, max(0.01, give_up_at - time.monotonic()))
+            began = time.monotonic()
+            try:
+                link.wait_connected(slice_s)
+            except BrokerError:
+                # A refusal comes before the time is up.
+                refused = time.monotonic() - began < 0.9 * slice_s
+                if refused or time.monotonic() >= give_up_at:
+                    raise
+                continue
+            if link.flush(10.0) and link.refused_filters:
+                raise BrokerError(
+                    f"broker {link.address} does not let us subscribe to {min(link.refused_filters)}; "
+                    "look at its access control list"
+                )
+            return link
+        return None
+
+    def _will(self) -> Will:
+        """A new connection has a new session number, so that the death of the old one is told apart."""
+        self._session = max(self._session + 1, int(self._wall_clock() * 1000))
+        return Will(self._topics.server_state, ServerState(online=False, session=self._session).encode())
+
+    def _say_goodbye(self, link: MqttLink, sender: Sender) -> None:
+        state = ServerState(online=False, session=self._session)
+        sender.control(self._topics.server_state, state.encode(), retain=True)
+        sender.stop(timeout_s=2.0)
+        if link.connected:
+            link.flush(2.0)
+
+    def _on_message(self, message: Message) -> None:
+        """On the network thread: leave the message for the loop, unless too much is there already."""
+        size = len(message.payload)
+        with self._inbox_lock:
+            if self._inbox_bytes + size > _INBOX_BYTES:
+                return
+            self._inbox_bytes += size
+        self._inbox.put(message)
+
+    # -- the loop -----------------------------------------------------------------------------------------------------
+
+    def _loop(
+        self, coordinator: Coordinator, *, sender: Sender, log: EventLog, run: Run, stop: threading.Event
+    ) -> None:
+        started = False
+        while not stop.is_set() and not coordinator.done:
+            timeout_s = min(max(coordinator.wake_at - self._clock(), 0.0), _STOP_LATENCY_S)
+            try:
+                item = self._inbox.get(timeout=timeout_s)
+            except queue.Empty:
+                if started and self._clock() >= coordinator.wake_at:
+                    coordinator.tick()
+                continue
+            if isinstance(item, Message):
+                with self._inbox_lock:
+                    self._inbox_bytes -= len(item.payload)
+                coordinator.message(item)
+            elif isinstance(item, _LinkUp):
+                state = ServerState(online=True, session=item.session)
+                sender.control(self._topics.server_state, state.encode(), retain=True)
+                if not started:
+                    started = True
+                    log.say("listening", run=run.run, fleet=self._settings.fleet, round=run.resume.committed + 1)
+                    coordinator.start()
+                else:
+                    log.say("broker", connected=True, reason="")
+                    coordinator.link_up()
+            elif isinstance(item, _LinkDown):
+                log.say("broker", connected=False, reason=item.reason)
+            elif isinstance(item, _Scored):
+                coordinator.score(item.round, item.score)
+            else:
+                coordinator.outcome(item)
+            if started and self._clock() >= coordinator.wake_at:
+                coordinator.tick()

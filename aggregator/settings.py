@@ -1,0 +1,140 @@
+"""The settings of an aggregator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from aggregator.engine import RunPlan
+from shared.messages import TrainingPlan
+from shared.settings import Settings
+from shared.transfer import DEFAULT_CHUNK_BYTES
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+RUN_DEFINING = (
+    "rounds",
+    "per_round",
+    "local_epochs",
+    "batch_size",
+    "optimizer",
+    "lr",
+    "momentum",
+    "clip_norm",
+    "prox_mu",
+    "weighting",
+    "clip_update_norm",
+    "seed",
+)
+"""The settings that the result of a run depends on: a run is not resumed with others."""
+
+
+class AggregatorSettings(Settings):
+    """How an aggregator serves a fleet."""
+
+    section: ClassVar[str] = "aggregator"
+
+    broker: str = Field("mqtt://127.0.0.1:1883", description="the MQTT broker's address")
+    fleet: str = Field("inkfleet", description="the fleet's name, the same for its devices")
+    folder: Path = Field(
+        Path("runs/aggregator"), description="where the run is kept: database, updates, checkpoints, metrics.jsonl"
+    )
+    labels: str = Field("arithmetic", description="the label set of the built-in model to train")
+    model: Path | None = Field(None, description="the folder of a model of your own, instead of the built-in one")
+    weights: Path | None = Field(None, description="start from the weights in this safetensors file")
+    test_data: Path | None = Field(None, description="handwriting that every round's weights are tested on")
+    resume: bool = Field(False, description="go on with the run in the folder")
+    partition: str = Field(
+        "", description="the name of the data's partition, written beside the metrics", max_length=64
+    )
+
+    rounds: int = Field(10, ge=1, le=1_000_000, description="how many rounds to run")
+    per_round: int = Field(0, ge=0, description="how many devices to invite to a round; 0 invites all")
+    min_devices: int = Field(1, ge=1, description="how many devices to wait for before round 1")
+    wait_s: Positive = Field(300.0, description="how long to wait for enough devices, in seconds")
+    grace_s: NotNegative = Field(
+        10.0, description="how long a round waits for a device that just lost its connection, in seconds"
+    )
+    deadline_s: Positive = Field(300.0, description="how long a round takes updates, in seconds")
+    quorum: int = Field(0, ge=0, description="how many updates a round needs; 0 needs one of every invited device")
+    max_attempts: int = Field(3, ge=1, description="how often a round is opened before the run ends without a quorum")
+
+    local_epochs: int = Field(2, ge=1, le=10_000, description="how often a device goes through its samples in a round")
+    batch_size: int = Field(32, ge=1, le=65_536, description="samples in a training step")
+    optimizer: Literal["sgd", "adam"] = Field("sgd", description="what the devices train with")
+    lr: Positive = Field(0.05, description="learning rate")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of SGD")
+    clip_norm: NotNegative = Field(0.0, description="greatest L2 norm of a training step's gradient; 0: no limit")
+    prox_mu: NotNegative = Field(0.0, description="strength of FedProx's term; 0: off")
+    weighting: Literal["samples", "uniform"] = Field(
+        "samples", description="what an update weighs in the mean: its samples (FedAvg), or the same for all"
+    )
+    clip_update_norm: NotNegative = Field(
+        0.0, description="an update that moved further than this (L2 norm) is scaled back to it; 0: no limit"
+    )
+    seed: int = Field(0, ge=0, lt=1 << 63, description="of the first weights, the choice of devices, and the training")
+
+    max_update_norm: NotNegative = Field(
+        0.0, description="an update that moved further than this (L2 norm) is rejected; 0: no limit"
+    )
+    max_samples: int = Field(1_000_000, ge=1, description="an update that claims more samples is rejected")
+    samples_slack: float = Field(
+        1.5, ge=1, allow_inf_nan=False, description="how many times the samples it announced a device may claim"
+    )
+    chunk_bytes: int = Field(DEFAULT_CHUNK_BYTES, ge=256, le=1 << 28, description="size of a chunk, in bytes")
+    gather_ms: NotNegative = Field(
+        50.0, description="how long requests are gathered before a broadcast, in milliseconds"
+    )
+    quiet_s: Positive = Field(
+        5.0, description="after so many seconds without a chunk, a device is told what is lacking of its update"
+    )
+    assembly_bytes: int = Field(
+        512 * 1024 * 1024, ge=1, description="memory for updates that are still arriving, in bytes"
+    )
+    connect_s: Positive = Field(20.0, description="how long to try to reach the broker at the start, in seconds")
+    linger_s: NotNegative = Field(
+        5.0, description="how long to go on serving the last weights after the last round, in seconds"
+    )
+    keep_checkpoints: int = Field(3, ge=1, description="how many rounds' weights to keep")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.per_round and self.quorum > self.per_round:
+            raise ValueError(
+                f"quorum {self.quorum} is more than the {self.per_round} devices that per_round invites; lower it"
+            )
+        return self
+
+    def run_plan(self) -> RunPlan:
+        """What the round engine goes by."""
+        return RunPlan(
+            rounds=self.rounds,
+            per_round=self.per_round,
+            min_devices=self.min_devices,
+            wait_s=self.wait_s,
+            deadline_s=self.deadline_s,
+            quorum=self.quorum,
+            max_attempts=self.max_attempts,
+            seed=self.seed,
+            grace_s=self.grace_s,
+        )
+
+    def training_plan(self) -> TrainingPlan:
+        """What the devices go by."""
+        return TrainingPlan(
+            local_epochs=self.local_epochs,
+            batch_size=self.batch_size,
+            optimizer=self.optimizer,
+            lr=self.lr,
+            momentum=self.momentum,
+            clip_norm=self.clip_norm,
+            prox_mu=self.prox_mu,
+            seed=self.seed,
+        )
+
+    def run_defining(self) -> dict[str, Any]:
+        """The settings that the result depends on, by name."""
+        return {name: getattr(self, name) for name in RUN_DEFINING}
