@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.broker_fixtures import any_broker, ear, embedded_broker, fleet_id, mosquitto
+
+__all__ = ["any_broker", "ear", "embedded_broker", "fleet_id", "mosquitto"]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -14,6 +14,8 @@ from shared.files import write_bytes
 # Debian installs it where a user's PATH does not look.
 _ALSO = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 _CONFIGURATION = """\
 # Written by Inkfleet for one run. A broker that others can reach needs passwords, an access list and TLS instead.
 listener {port} {host}
@@ -54,6 +56,11 @@ def configure(folder: Path, *, host: str, port: int) -> list[str]:
             "Mosquitto is not installed; install it (apt install mosquitto) or choose the embedded broker"
         )
     file = folder / "mosquitto.conf"
-    write_bytes(file, _CONFIGURATION.format(host=host, port=port).encode())
+    text = _CONFIGURATION.format(host=host, port=port)
+    if os.geteuid() == 0 and host in LOOPBACK:
+        # Started by root, it would change to a user of its own, and a process that does so is no longer tied to its
+        # parent. A broker that others can reach had better do it all the same.
+        text += "user root\n"
+    write_bytes(file, text.encode())
     # -I: nothing of the user's Python environment is read, which also makes it start in a few hundredths of a second.
     return [sys.executable, "-I", tether.__file__, str(os.getpid()), program, "-c", str(file)]

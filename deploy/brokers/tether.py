@@ -15,10 +15,10 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def tie_to_parent(parent: int) -> None:
-    """Ask for SIGTERM at the parent's death; end at once if it is dead already."""
+def tie_to_parent(parent: int, *, with_signal: signal.Signals = signal.SIGTERM) -> None:
+    """Ask for a signal at the parent's death; end at once if it is dead already."""
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, with_signal, 0, 0, 0)
         if os.getppid() != parent:
             sys.exit(1)
 

@@ -26,6 +26,9 @@ _log = logging.getLogger(__name__)
 # Fixed header, topic length, packet identifier, property length and the expiry property.
 _PACKET_OVERHEAD_BYTES = 5 + 2 + 2 + 1 + 5
 
+# So many connections in a row that were lost soon after they were made look like two clients with one identifier.
+_SUSPICIOUS = 3
+
 
 class MqttLink:
     """A client of a broker that reconnects for ever, used by devices and the aggregator alike.
@@ -115,6 +118,7 @@ class MqttLink:
         self._connected = False
         self._ending: Ending | None = None
         self._failures = 0
+        self._short_lived = 0
         self._stopping = threading.Event()
         self._wakeup = Wakeup()
         self._thread: threading.Thread | None = None
@@ -309,12 +313,9 @@ class MqttLink:
         said = ""
         try:
             while not self._stopping.is_set():
-                began = time.monotonic()
                 ending = self._live()
                 if ending is None:
                     return
-                if time.monotonic() - began > self._backoff.stable_s:
-                    self._failures = 0
                 # Said once, not at every attempt.
                 _log.log(logging.DEBUG if ending.reason == said else logging.INFO, "%s", ending.reason)
                 said = ending.reason
@@ -358,15 +359,19 @@ class MqttLink:
         )
         ending = connection.open()
         announced = False
+        announced_at = 0.0
         while ending is None and not self._stopping.is_set():
             if connection.connected and not announced:
                 announced = True
+                announced_at = time.monotonic()
                 self._announce(connection)
             if announced:
                 self._pump(connection)
             ending = connection.step(wake_fd=self._wakeup.fileno())
             self._wakeup.clear()
         connection.close(goodbye=ending is None)
+        if announced and ending is not None:
+            ending = self._judged(ending, lived_s=time.monotonic() - announced_at)
         for message in self._outbox.requeue():
             _log.error(
                 "a message of %d bytes on %s broke the connection %d times and is dropped",
@@ -384,6 +389,20 @@ class MqttLink:
             and (announced or (ending.cause is Cause.REFUSED and not self._retry_refused))
         ):
             self._call(self._on_disconnect, ending.reason)
+        return ending
+
+    def _judged(self, ending: Ending, *, lived_s: float) -> Ending:
+        """Count connections that did not last; not every broker says that another client took our place."""
+        if lived_s >= self._backoff.stable_s:
+            self._failures = self._short_lived = 0
+            return ending
+        self._short_lived += 1
+        if ending.cause is Cause.LOST and self._short_lived >= _SUSPICIOUS:
+            return Ending(
+                Cause.LOST,
+                f"{ending.reason}, {self._short_lived} times soon after it was made; "
+                f"does another client use the identifier {self._client_id!r}?",
+            )
         return ending
 
     def _announce(self, connection: Connection) -> None:
