@@ -30,8 +30,8 @@ class RoundRecord(Recorded):
         outside_training_s: the part of it in which no device was training.
         bytes_up: payload bytes of the updates.
         bytes_down: payload bytes delivered to the devices.
-        holdout_before: mean accuracy of the global weights on the devices' own hold-outs.
-        holdout_after: the same of each device's new weights.
+        holdout_before: the global weights on the devices' own hold-outs, all together.
+        holdout_after: each device's new weights on the same samples.
     """
 
     partition: str
@@ -45,8 +45,8 @@ class RoundRecord(Recorded):
     bytes_down: int
     outside_training_s: float = 0.0
     weights_sha256: str = ""
-    holdout_before: float | None = None
-    holdout_after: float | None = None
+    holdout_before: Score | None = None
+    holdout_after: Score | None = None
 
 
 class DeviceRecord(Recorded):

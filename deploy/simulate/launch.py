@@ -1,0 +1,84 @@
+"""How the processes of a run are called: folders, arguments, and which devices share a process."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.simulate.child import WORKER
+from deploy.simulate.fleet_folder import FleetFolder
+from deploy.simulate.plan import FleetPlan
+from deploy.simulate.settings import SimulationSettings
+from deploy.simulate.worker_plan import WorkerPlan
+
+OWN_PROCESS_UP_TO = 16
+"""So many devices have a process each; more share some."""
+
+WAIT_S = 180.0
+"""How long the aggregator waits for the devices before the first round."""
+
+PASSED_ON = (
+    "rounds",
+    "per_round",
+    "local_epochs",
+    "batch_size",
+    "optimizer",
+    "lr",
+    "momentum",
+    "clip_norm",
+    "prox_mu",
+    "weighting",
+    "seed",
+    "deadline_s",
+    "quorum",
+    "max_attempts",
+    "labels",
+)
+"""The settings that an aggregator has under the same names."""
+
+
+def aggregator_arguments(
+    settings: SimulationSettings, plan: FleetPlan, *, folder: FleetFolder, fleet: str, test: Path
+) -> list[str]:
+    """Return how the aggregator is called; it goes on where it was if the folder holds a run."""
+    arguments = ["aggregator", "--json", "--fleet", fleet, "--folder", str(folder.aggregator)]
+    arguments += ["--test-data", str(test), "--partition", plan.partition]
+    arguments += ["--min-devices", str(len(plan.devices)), "--wait-s", str(WAIT_S), "--linger-s", "0"]
+    for name in PASSED_ON:
+        arguments += ["--" + name.replace("_", "-"), str(getattr(settings, name))]
+    for name in ("model", "weights"):
+        if (path := getattr(settings, name)) is not None:
+            arguments += [f"--{name}", str(path)]
+    return [*arguments, "--resume"] if folder.begun() else arguments
+
+
+def device_children(
+    settings: SimulationSettings, plan: FleetPlan, *, folder: FleetFolder, fleet: str
+) -> Iterator[tuple[str, list[str]]]:
+    """Name each process that hosts devices, with how it is called."""
+    devices = [
+        {"name": device.name, "fleet": fleet, "folder": str(folder.devices / device.name), "threads": "1"}
+        for device in plan.devices
+    ]
+    workers = worker_count(settings.workers, devices=len(devices), cores=os.cpu_count() or 1)
+    if not workers:
+        for one in devices:
+            yield one["name"], ["device", *(word for name, value in one.items() for word in (f"--{name}", value))]
+        return
+    for number in range(workers):
+        file = folder.path / f"worker-{number + 1}.json"
+        WorkerPlan(devices=tuple(devices[number::workers])).save(file)
+        yield f"worker-{number + 1}", [WORKER, str(file)]
+
+
+def worker_count(setting: int, *, devices: int, cores: int) -> int:
+    """Choose how many processes the devices share; 0 if each has one of its own.
+
+    Twice as many as there are cores, unless set: the devices that are drawn for a round are spread over them unevenly,
+    and a core would idle while another works off a long queue.
+    """
+    if setting >= devices or (setting == 0 and devices <= OWN_PROCESS_UP_TO):
+        return 0
+    return setting or min(2 * cores, math.ceil(devices / 2))

@@ -1,0 +1,241 @@
+"""All the runs of a simulation, one after the other, and what they leave behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from deploy.brokers import RunningBroker, start_broker
+from deploy.report.record import RoundRecord, RunRecord, SimulationRecord
+from deploy.report.write import write_metrics, write_report
+from deploy.simulate.fleet import Event, Fleet
+from deploy.simulate.harvest import harvest
+from deploy.simulate.interrupt import Interrupt, InterruptedRunError
+from deploy.simulate.out_folder import WEIGHTS, OutFolder, Standing
+from deploy.simulate.plan import FleetPlan, SimulationPlan, make_plan
+from deploy.simulate.progress import Progress
+from deploy.simulate.result import as_json, in_words, machine, versions
+from deploy.simulate.settings import SimulationSettings
+from deploy.simulate.view import View
+from shared.dataset import Dataset
+from shared.errors import InkfleetError, StorageError
+from shared.files import write_bytes
+from tflite_models.bundle import ModelBundle
+
+Clock = Callable[[], float]
+
+
+def simulate(
+    settings: SimulationSettings,
+    *,
+    console: Console,
+    resume: bool = False,
+    force: bool = False,
+    clock: Clock = time.monotonic,
+) -> dict[str, Any]:
+    """Run a whole simulation; return its result as plain JSON values.
+
+    Call it on the main thread. Whatever ends it, no process that it started is left.
+
+    Args:
+        settings: what to simulate.
+        console: for people.
+        resume: go on with the run that lies in the folder, if there is one.
+        force: see `OutFolder`.
+        clock: seconds, from any beginning.
+
+    Raises:
+        InkfleetError: a mistake of the user's, or what ended the run; finished rounds are kept and reported.
+        InterruptedRunError: a person ended the run; the same holds.
+        KeyboardInterrupt: a person wanted the end at once.
+    """
+    started = clock()
+    plan = make_plan(settings, say=lambda line: console.print(line, style="bright_black", highlight=False))
+    with Interrupt() as interrupt, OutFolder(settings.out, force=force) as out:
+        simulation = Simulation(settings, plan, out=out, console=console, interrupt=interrupt, clock=clock)
+        record = simulation.run(resume=resume)
+        for line in in_words(record, out=settings.out):
+            console.print(line, highlight=False, soft_wrap=True)
+        return as_json(record, out=settings.out, wall_s=clock() - started)
+
+
+class Simulation:
+    """The runs of a simulation in one folder. Made by `simulate`."""
+
+    def __init__(
+        self,
+        settings: SimulationSettings,
+        plan: SimulationPlan,
+        *,
+        out: OutFolder,
+        console: Console,
+        interrupt: Interrupt,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._plan = plan
+        self._out = out
+        self._console = console
+        self._interrupt = interrupt
+        self._clock = clock
+        self._started = datetime.now().astimezone().isoformat(timespec="seconds")
+        self._runs: dict[str, RunRecord] = {}
+        self._broker = ""
+
+    def run(self, *, resume: bool) -> SimulationRecord:
+        """Run what is not finished; write the report, also of a part.
+
+        Raises:
+            InkfleetError: what ended it.
+        """
+        wanted = Standing(settings=self._settings.result_defining(), data_sha256=self._plan.data_sha256())
+        standing = self._out.begin(wanted, resume=resume)
+        problem: InkfleetError | None = None
+        try:
+            self._run_all(standing)
+        except InkfleetError as error:
+            problem = error
+        except OSError as error:
+            problem = StorageError(f"{error.filename or self._out.path}: {error.strerror or error}")
+        try:
+            record = self._record()
+            if any(run.rounds for run in record.runs):
+                self._write(record)
+        except InkfleetError:
+            if problem is None:
+                raise
+        if problem is not None or self._interrupt.asked:
+            self._end_early(record, problem)
+        self._out.drop_state()
+        return record
+
+    def _run_all(self, standing: Standing) -> None:
+        test = self._out.state / "test.npz"
+        if not test.exists():
+            self._plan.test.save(test)
+        with start_broker(self._settings.broker, folder=self._out.state / "broker") as broker:
+            self._broker = f"{broker.kind} broker at {broker.address}"
+            for fleet in self._plan.fleets:
+                if not self._interrupt.asked:
+                    self._run_one(fleet, broker, standing, test=test)
+
+    def _run_one(self, plan: FleetPlan, broker: RunningBroker, standing: Standing, *, test: Path) -> None:
+        folder = self._out.fleet(plan)
+        before_s = standing.elapsed_s.get(plan.partition, 0.0)
+        self._runs[plan.partition] = harvest(
+            plan, folder, wall_s=before_s, finished=plan.partition in standing.finished
+        )
+        if plan.partition in standing.finished:
+            return
+        progress = Progress(plan.partition, self._settings.rounds, tuple(device.name for device in plan.devices))
+        for line in self._runs[plan.partition].rounds:
+            progress.take({"event": "round", **line.model_dump()}, now=self._clock())
+        view = View(progress, console=self._console, broker=self._broker, clock=self._clock)
+
+        def on_event(event: Event) -> None:
+            view.event(event)
+            if event.get("event") == "round":
+                self._add(plan, RoundRecord.model_validate(event))
+
+        fleet = Fleet(
+            self._settings,
+            plan,
+            folder=folder,
+            broker=broker,
+            test=test,
+            source="simulation",
+            on_event=on_event,
+            on_tick=view.tick,
+            interrupt=self._interrupt,
+        )
+        began, reached = self._clock(), False
+        try:
+            with view:
+                reached = fleet.run()
+        finally:
+            elapsed_s = before_s + self._clock() - began
+            standing.elapsed_s[plan.partition] = elapsed_s
+            self._runs[plan.partition] = harvest(plan, folder, wall_s=elapsed_s, finished=reached)
+        if reached:
+            standing.finished.append(plan.partition)
+        self._out.keep(standing)
+
+    def _add(self, plan: FleetPlan, line: RoundRecord) -> None:
+        """Keep ``metrics.jsonl`` up to date while the run goes on."""
+        self._out.claim()
+        run = self._runs[plan.partition]
+        rounds = (*(one for one in run.rounds if one.round != line.round), line)
+        self._runs[plan.partition] = run.model_copy(update={"rounds": rounds})
+        write_metrics(self._record(), self._out.path)
+
+    def _record(self) -> SimulationRecord:
+        return SimulationRecord(
+            labels=self._plan.labels.labels,
+            label_set=self._plan.labels.name,
+            tested_on=self._plan.tested_on,
+            test_samples=len(self._plan.test),
+            rounds_planned=self._settings.rounds,
+            per_round=self._settings.per_round,
+            settings=self._settings.as_options(),
+            command=self._settings.as_command(),
+            versions=versions(),
+            machine=machine(),
+            broker=self._broker,
+            started=self._started,
+            notes=self._plan.notes,
+            runs=tuple(self._runs[plan.partition] for plan in self._plan.fleets if plan.partition in self._runs),
+        )
+
+    def _write(self, record: SimulationRecord) -> None:
+        """Write report and weights, of all runs that have some."""
+        self._out.claim()
+        graded = []
+        for plan, run in zip(self._plan.fleets, record.runs, strict=False):
+            weights = self._out.fleet(plan).weights()
+            if weights is None:
+                graded.append(run)
+                continue
+            confusion = confusion_of(self._plan.bundle, weights, self._plan.test, labels=self._plan.labels.encode)
+            graded.append(run.model_copy(update={"confusion": confusion}))
+            data = weights.read_bytes()
+            if plan is self._plan.fleets[0]:
+                write_bytes(self._out.path / WEIGHTS, data)
+            if len(self._plan.fleets) > 1:
+                write_bytes(self._out.path / f"weights-{plan.folder_name}.safetensors", data)
+        write_report(record.model_copy(update={"runs": tuple(graded)}), self._out.path)
+
+    def _end_early(self, record: SimulationRecord, problem: InkfleetError | None) -> None:
+        """Raise what ended the simulation, and say what is kept."""
+        done = sum(len(run.rounds) for run in record.runs)
+        begun = any(self._out.fleet(plan).begun() for plan in self._plan.fleets)
+        if not done and not begun:
+            self._out.drop_state()
+        kept = (
+            f"{done} finished rounds are in {self._out.path}, and the same command with --resume goes on"
+            if done
+            else "no round was finished"
+        )
+        if problem is None:
+            raise InterruptedRunError(f"interrupted; {kept}")
+        if done:
+            raise type(problem)(f"{problem}; {kept} (logs: {self._out.state})")
+        self._out.drop_state()
+        raise problem
+
+
+def confusion_of(
+    bundle: ModelBundle, weights: Path, test: Dataset, *, labels: Callable[[Any], Any]
+) -> tuple[tuple[int, ...], ...]:
+    """Read the test set with final weights; return ``[true][predicted]`` counts."""
+    from tflite_models.runtime.evaluation import evaluate
+    from tflite_models.runtime.reader import FrozenReader
+    from tflite_models.runtime.weights import load_weights
+
+    reader = FrozenReader(bundle, weights=load_weights(weights, bundle.manifest))
+    confusion = evaluate(reader, test.images, labels(test.labels.tolist())).confusion
+    return tuple(tuple(int(n) for n in row) for row in confusion)

@@ -1,0 +1,126 @@
+"""The settings of a simulated fleet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from shared.labels import LABEL_SETS
+from shared.settings import Settings
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+OPERATIONAL = ("broker", "out", "workers", "deadline_s", "quorum", "max_attempts")
+"""Settings that a run may be resumed with others of: its result does not depend on them."""
+
+
+class SimulationSettings(Settings):
+    """What to simulate."""
+
+    section: ClassVar[str] = "simulate"
+
+    data: Path | None = Field(
+        None, description="handwriting to train on: any dataset or sample store; without it, handwriting is generated"
+    )
+    test_data: Path | None = Field(None, description="handwriting to test on; then nothing of the data is held out")
+    holdout_writers: float = Field(
+        0.1, gt=0, lt=1, description="the share of the writers that is kept for the test, where there is no test data"
+    )
+    labels: str = Field("arithmetic", description=f"the classes to read: {', '.join(LABEL_SETS)}")
+    model: Path | None = Field(None, description="the folder of a model of your own, instead of the built-in one")
+    weights: Path | None = Field(None, description="start from the weights in this safetensors file")
+
+    partition: tuple[str, ...] = Field(
+        ("writer",),
+        description="how the data are dealt out: writer, iid, shards, dirichlet:ALPHA; "
+        "given again, one more run, and one figure of all",
+    )
+    devices: int = Field(8, ge=1, le=10_000, description="how many devices; under writer, the most prolific writers")
+    per_round: int = Field(0, ge=0, description="how many devices, drawn at random, train in a round; 0: all")
+    rounds: int = Field(12, ge=1, le=1_000_000, description="how many rounds")
+    local_epochs: int = Field(2, ge=1, le=10_000, description="how often a device goes through its samples in a round")
+    batch_size: int = Field(32, ge=1, le=32, description="samples in a training step")
+    optimizer: Literal["sgd", "adam"] = Field("sgd", description="what the devices train with")
+    lr: Positive = Field(0.05, description="learning rate")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of SGD")
+    clip_norm: NotNegative = Field(0.0, description="greatest L2 norm of a training step's gradient; 0: no limit")
+    prox_mu: NotNegative = Field(0.0, description="strength of FedProx's term; 0: off")
+    weighting: Literal["samples", "uniform"] = Field(
+        "samples", description="what an update weighs in the mean: its samples (FedAvg), or the same for all"
+    )
+    seed: int = Field(7, ge=0, lt=1 << 63, description="of everything that is drawn: the same seed, the same weights")
+
+    broker: str = Field(
+        "auto", description="auto (Mosquitto if installed), embedded, mosquitto, or the mqtt:// address of your own"
+    )
+    out: Path = Field(Path("runs/simulation"), description="folder for the report, metrics, weights")
+    workers: int = Field(
+        0, ge=0, description="processes that the devices share; 0: one a device up to 16 devices, then a few for all"
+    )
+    deadline_s: Positive = Field(600.0, description="how long a round takes updates, in seconds")
+    quorum: int = Field(0, ge=0, description="how many updates a round needs; 0: of every device that trains in it")
+    max_attempts: int = Field(3, ge=1, description="how often a round is opened before the run ends without a quorum")
+
+    generated_writers: int = Field(
+        0, ge=0, le=100_000, description="generated handwriting: how many people write to train on; 0: one a device"
+    )
+    generated_samples: int = Field(400, ge=1, description="generated handwriting: samples of each person")
+
+    @field_validator("partition")
+    @classmethod
+    def _different(cls, partitions: tuple[str, ...]) -> tuple[str, ...]:
+        if not partitions:
+            raise ValueError("at least one partition is needed")
+        for name in partitions:
+            if partitions.count(name) > 1:
+                raise ValueError(f"{name} is given twice; name each partition once")
+        return partitions
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.per_round > self.devices:
+            raise ValueError(
+                f"--per-round asks for {self.per_round} devices a round, and --devices makes {self.devices}; "
+                "raise --devices or lower --per-round"
+            )
+        if self.quorum > self.trained_per_round:
+            raise ValueError(
+                f"--quorum asks for {self.quorum} updates a round, and {self.trained_per_round} devices train in one; "
+                "lower it"
+            )
+        return self
+
+    @property
+    def trained_per_round(self) -> int:
+        """How many devices train in a round."""
+        return self.per_round or self.devices
+
+    def result_defining(self) -> dict[str, str]:
+        """The settings that the result depends on, as text: a run is resumed with the same only."""
+        return {
+            name: str(getattr(self, name)) for name in type(self).model_fields if name not in ("rounds", *OPERATIONAL)
+        } | {"rounds": str(self.rounds)}
+
+    def as_options(self) -> dict[str, str]:
+        """Every setting by its name, as text, without those that are not set."""
+        return {
+            name: " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            for name in type(self).model_fields
+            if (value := getattr(self, name)) is not None
+        }
+
+    def as_command(self) -> str:
+        """The command line that repeats the run: what differs from the defaults, and the seed."""
+        import shlex
+
+        words = ["inkfleet", "simulate"]
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value is None or (value == field.default and name not in ("devices", "rounds", "seed", "partition")):
+                continue
+            for one in value if isinstance(value, tuple) else (value,):
+                words += ["--" + name.replace("_", "-"), str(one)]
+        return shlex.join(words)
