@@ -37,7 +37,9 @@ def read_any(
         if ink_width_px is not None:
             _note_ink_width(tally)
         return npz.read_npz(path, labels=labels, tally=tally)
-    if _is_rar(path):
+    if _starts(path, b"\x93NUMPY"):
+        raise DataError(f"{path} is one array without labels; save both with np.savez(FILE, X=pictures, y=labels)")
+    if _starts(path, b"Rar!"):
         with kaggle.unpacked(path, path, tally=tally) as members:
             return _read(members, path, labels, tally, ink_width_px, progress)
     with open_members(path, tally=tally) as members:
@@ -93,12 +95,12 @@ def _is_npz(path: Path) -> bool:
     return bool(names) and all(name.endswith(".npy") and "/" not in name for name in names)
 
 
-def _is_rar(path: Path) -> bool:
+def _starts(path: Path, magic: bytes) -> bool:
     if path.is_dir():
         return False
     try:
         with path.open("rb") as file:
-            return file.read(4) == b"Rar!"
+            return file.read(len(magic)) == magic
     except OSError:
         return False
 

@@ -12,7 +12,7 @@ from shared.dataset import Dataset
 from shared.datasets.ink_expression import InkExpression, InkSymbol, NotInkMLError, read_expression
 from shared.datasets.members import Members, UnreadableError
 from shared.datasets.report import DUPLICATE, Progress, Tally
-from shared.errors import DataError
+from shared.errors import DataError, SettingsError
 from shared.handwriting.pen import render_strokes
 from shared.labels import LabelSet
 from shared.sample import SIDE
@@ -50,8 +50,14 @@ def read_inkml(
         tally: told of what is left out.
         ink_width_px: the width of the line, in pixels of the sample; ``INK_WIDTH_PX`` where None.
         progress: told ``(done, total)`` expressions.
+
+    Raises:
+        SettingsError: the ink width is out of range.
     """
-    drawing = _Drawing(tally, labels, INK_WIDTH_PX if ink_width_px is None else ink_width_px)
+    width = INK_WIDTH_PX if ink_width_px is None else ink_width_px
+    if not 0.5 <= width <= SIDE / 2:
+        raise SettingsError(f"the ink width is {width:g} pixels; choose from 0.5 to {SIDE / 2:g}")
+    drawing = _Drawing(tally, labels, width)
     names = [name for name in members.names if is_inkml(name)]
     for done, name in enumerate(names):
         if progress is not None and done % _EVERY == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 MOST_PIXELS = 16_000_000
 """A picture of one symbol that claims more pixels is left out before room is made for them."""
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 _EVERY = 256  # pictures between two calls of progress
 
 
@@ -99,10 +101,16 @@ def decode(data: bytes) -> Grey:
         raise UnreadableError(NOT_A_PICTURE)
     if width * height > MOST_PIXELS:
         raise UnreadableError(TOO_LARGE)
+    if data.startswith(_PNG) and not _is_whole_png(data):
+        raise UnreadableError(NOT_A_PICTURE)
+    # A damaged picture is counted; OpenCV would tell the terminal about it too, in lines of its own.
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         picture = None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
     if picture is None or picture.size == 0:
         raise UnreadableError(NOT_A_PICTURE)
     if picture.dtype == np.uint16:
@@ -136,10 +144,24 @@ def _on_paper(grey: Grey, alpha: NDArray[np.uint8]) -> Grey:
     return np.rint(grey * share + paper * (1 - share)).astype(np.uint8)
 
 
+def _is_whole_png(data: bytes) -> bool:
+    """Check the chunks' lengths and checksums: libpng writes to the terminal when it meets a wrong one."""
+    at = len(_PNG)
+    while at + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        end = at + 8 + length
+        if end + 4 > len(data) or zlib.crc32(data[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+            return False
+        if data[at + 4 : at + 8] == b"IEND":
+            return True
+        at = end + 4
+    return False
+
+
 def _size(data: bytes) -> tuple[int, int]:
     """Read a picture's ``(width, height)`` from its header; ``(0, 0)`` where it is none of the kinds known."""
     try:
-        if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        if data.startswith(_PNG):
             return _pair(struct.unpack_from(">II", data, 16))
         if data.startswith(b"\xff\xd8"):
             return _jpeg_size(data)
