@@ -70,8 +70,8 @@ class Child:
         kind = next((kind for kind in _KINDS if kind.exit_code == code), RunError)
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in signal.Signals._value2member_map_ else str(-code)
-            return RunError(f"{self.name} was ended by {name}; its last words: {self.last_line()} (log: {self.log})")
-        return kind(f"{self.name}: {self.last_line()} (exit {code}, log: {self.log})")
+            return RunError(f"{self.name} was ended by {name}; its last words: {self.last_line()}")
+        return kind(f"{self.name}: {self.last_line()} (exit {code})")
 
 
 class Processes:

@@ -1,0 +1,151 @@
+"""From settings and data to what every device holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deploy.simulate.plan import make_plan
+from deploy.simulate.settings import SimulationSettings
+from shared.dataset import Dataset
+from shared.errors import DataError, ModelError, SettingsError
+from shared.labels import ARITHMETIC
+from shared.sample import SIDE
+
+
+def handwriting_of(writers: dict[str, int], *, labels: tuple[str, ...] = ARITHMETIC, seed: int = 0) -> Dataset:
+    """Scribbles with ink from edge to edge, so many of each writer."""
+    rng = np.random.default_rng(seed)
+    count = sum(writers.values())
+    images = np.zeros((count, SIDE, SIDE), np.uint8)
+    images[:, 0, :] = images[:, -1, :] = images[:, :, 0] = 255
+    images[:, 5:40, 5:40] = 255 * (rng.random((count, 35, 35)) < 0.1)
+    names = [name for name, n in writers.items() for _ in range(n)]
+    chosen = [labels[i % len(labels)] for i in range(count)]
+    return Dataset(images, np.array(chosen, np.str_), np.array(names, np.str_))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A set by twenty writers, the first the most prolific."""
+    path = tmp_path / "hands.npz"
+    handwriting_of({f"w{i:02d}": 40 - i for i in range(20)}).save(path)
+    return path
+
+
+def settings(**given: object) -> SimulationSettings:
+    return SimulationSettings.load(given=given, environ={})
+
+
+def test_writers_held_out_are_on_no_device(data: Path) -> None:
+    """The test set holds a share of the writers, and all they wrote."""
+    plan = make_plan(settings(data=data, devices=5, holdout_writers=0.2))
+    tested = set(plan.test.writers.tolist())
+    assert len(tested) == 4
+    assert plan.tested_on == "4 writers never seen"
+    assert tested.isdisjoint({w for device in plan.fleets[0].devices for w in device.data.writers.tolist()})
+
+
+def test_devices_get_the_writers_with_the_most_samples(data: Path) -> None:
+    """Under writer, each device has one person's handwriting, of the most prolific who are not held out."""
+    plan = make_plan(settings(data=data, devices=6))
+    held = {int(w[1:]) for w in plan.test.writers.tolist()}
+    expected = [f"w{i:02d}" for i in range(20) if i not in held][:6]
+    assert [set(device.data.writers.tolist()) for device in plan.fleets[0].devices] == [{w} for w in expected]
+
+
+def test_with_test_data_nothing_is_held_out(data: Path, tmp_path: Path) -> None:
+    """All writers of the data may have a device when the test set is given."""
+    test = tmp_path / "test.npz"
+    handwriting_of({"t": 30}, seed=9).save(test)
+    plan = make_plan(settings(data=data, test_data=test, devices=20))
+    assert sum(len(device.data) for device in plan.fleets[0].devices) == sum(40 - i for i in range(20))
+    assert len(plan.test) == 30
+
+
+def test_runs_that_are_compared_with_writer_share_its_samples(data: Path) -> None:
+    """With writer among the partitions, every run trains on the samples of the same writers."""
+    plan = make_plan(settings(data=data, devices=5, partition=("iid", "writer")))
+    sizes = [sum(len(device.data) for device in fleet.devices) for fleet in plan.fleets]
+    assert sizes[0] == sizes[1] > 0
+
+
+def test_the_same_seed_gives_the_same_plan(data: Path) -> None:
+    """Who is held out and what is dealt out depends on the seed alone."""
+    one, same, other = (
+        make_plan(settings(data=data, devices=5, partition=("iid",), seed=seed)).data_sha256() for seed in (7, 7, 8)
+    )
+    assert one == same != other
+
+
+def test_without_data_handwriting_is_generated() -> None:
+    """Every device has a made-up person of its own, and people on no device are tested on."""
+    plan = make_plan(settings(devices=3, generated_samples=20))
+    writers = [set(device.data.writers.tolist()) for device in plan.fleets[0].devices]
+    assert [len(one) for one in writers] == [1, 1, 1]
+    assert len(set.union(*writers)) == 3
+    assert set.union(*writers).isdisjoint(plan.test.writers.tolist())
+    assert len(plan.test.writers_by_samples()) >= 6
+
+
+def test_data_without_writers_are_held_out_by_samples(tmp_path: Path) -> None:
+    """Where nobody knows who wrote what, a share of the samples is kept for the test, and the wording says so."""
+    path = tmp_path / "anonymous.npz"
+    handwriting_of({"": 100}).save(path)
+    plan = make_plan(settings(data=path, devices=4, partition=("iid",)))
+    assert len(plan.test) == 10
+    assert plan.tested_on == "samples held out (the data name no writers)"
+
+
+def test_classes_outside_the_label_set_are_left_out_and_told(tmp_path: Path) -> None:
+    """Other classes do not end a run, and they do not vanish silently either."""
+    path = tmp_path / "mixed.npz"
+    handwriting_of({f"w{i}": 40 for i in range(5)}, labels=("1", "2", "alpha")).save(path)
+    said: list[str] = []
+    plan = make_plan(settings(data=path, devices=3), say=said.append)
+    assert {label for d in plan.fleets[0].devices for label in d.data.labels.tolist()} == {"1", "2"}
+    assert any("'alpha'" in line for line in said)
+    assert tuple(said) == plan.notes
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"data": Path("nowhere.npz")}, DataError, "nowhere.npz"),
+        ({"partition": ("diagonal",)}, SettingsError, "no partition is called 'diagonal'"),
+        ({"partition": ("dirichlet:0.3", "dirichlet:0.30")}, SettingsError, "the same one twice"),
+        ({"labels": "runes"}, (SettingsError, ModelError), "runes"),
+        ({"weights": Path("nowhere.safetensors")}, ModelError, "nowhere.safetensors"),
+    ],
+)
+def test_a_mistake_is_found_before_anything_starts(given: dict[str, object], error: type[Exception], says: str) -> None:
+    """A wrong setting or a missing file is one line that names it."""
+    with pytest.raises(error, match=says) as caught:
+        make_plan(settings(**{"devices": 2, "generated_samples": 5, **given}))
+    assert "\n" not in str(caught.value)
+
+
+def test_more_devices_than_writers_are_refused(data: Path) -> None:
+    """The line says how many writers there are to train on."""
+    with pytest.raises(SettingsError, match=r"30 devices need a writer each, and the data name 18"):
+        make_plan(settings(data=data, devices=30))
+
+
+def test_data_of_other_classes_alone_are_refused(tmp_path: Path) -> None:
+    """A set without one class of the label set is named with what it holds."""
+    path = tmp_path / "greek.npz"
+    handwriting_of({"w1": 30, "w2": 30}, labels=("alpha", "beta")).save(path)
+    with pytest.raises(DataError, match="alpha, beta"):
+        make_plan(settings(data=path, devices=1))
+
+
+def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
+    """First weights must be of the model that is trained."""
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "other.safetensors"
+    save_file({"dense/kernel": np.zeros((3, 3), np.float32)}, path)
+    with pytest.raises(ModelError, match="another model"):
+        make_plan(settings(devices=2, generated_samples=5, weights=path))
