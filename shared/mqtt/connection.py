@@ -8,6 +8,7 @@ unbounded. A connection that ended is thrown away whole, so no state of paho's s
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import select
@@ -33,6 +34,7 @@ Protocol = Literal["5", "3.1.1"]
 
 _log = logging.getLogger(__name__)
 _GOODBYE_S = 2.0
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux alone has it
 
 
 class Connection:
@@ -124,6 +126,7 @@ class Connection:
         try:
             if buffered or events & ~select.POLLOUT:
                 rc = client.loop_read()
+                _acknowledge_at_once(client.socket())
             if rc == MQTTErrorCode.MQTT_ERR_SUCCESS and client.want_write():
                 rc = client.loop_write()
             if rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -288,6 +291,14 @@ def _properties(packet: int) -> Properties:
 def _no_delay(client: Client, _: Any, sock: Any) -> None:
     # Small control messages must not wait for the acknowledgement of the last packet (Nagle's algorithm).
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _acknowledge_at_once(sock: Any) -> None:
+    # A broker that leaves Nagle's algorithm on (rumqttd does) holds its second small packet back until we have
+    # acknowledged the first, which the kernel puts off for 40 ms unless told otherwise, anew after each read.
+    if _QUICKACK is not None and sock is not None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 
 def _nothing(client: Client, userdata: Any, sock: Any) -> None:
