@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from shared.datasets import Imported, Progress, open_dataset
@@ -35,11 +36,10 @@ def open_any(
         return open_dataset(path, labels=labels, ink_width_px=ink_width_px, progress=progress)
     from edge_client.sample_store import SampleStore
 
+    _check_store(path)
     tally = Tally(str(path), "a device's sample store")
-    try:
-        dataset = SampleStore.open(path).dataset()
-    except sqlite3.Error as error:
-        raise DataError(f"{path} is not a sample store that can be read: {error}") from error
+    with SampleStore.open(path) as store:
+        dataset = store.dataset()
     if labels is not None:
         wanted = dataset.only(labels)
         for label, count in dataset.counts().items():
@@ -47,6 +47,20 @@ def open_any(
                 tally.leave_out_class(label, count=count)
         dataset = wanted
     return Imported(dataset, tally.report(dataset, labels=labels))
+
+
+def _check_store(path: Path) -> None:
+    """Look before opening: a device sets a damaged store aside and begins another, which is no reader's business."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            sound = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error as error:
+        raise DataError(f"{path} is a damaged SQLite file: {error}") from error
+    if not sound:
+        raise DataError(f"{path} is a damaged SQLite file; start its device once to set it aside")
+    if "samples" not in tables:
+        raise DataError(f"{path} is an SQLite file but not a device's sample store")
 
 
 def is_sample_store(path: Path) -> bool:
