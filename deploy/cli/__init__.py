@@ -61,6 +61,8 @@ def entry() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: a mistake of a user's is one line on stderr, never a traceback."""
+    # A shell that starts a command in the background has it ignore SIGINT; here it always means: stop.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminated)
     try:
         entry.main(args=arguments, prog_name="inkfleet", standalone_mode=False)
