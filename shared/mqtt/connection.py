@@ -85,7 +85,12 @@ class Connection:
 
     def open(self) -> Ending | None:
         """Connect the socket and send CONNECT. Blocks for the connect timeout at most; returns the failure, if any."""
-        client = self._client = self._build()
+        try:
+            client = self._client = self._build()
+        except OSError as error:
+            # Reading the TLS files is the only thing here that can fail.
+            files = [one for one in (self._address.ca_file, self._address.cert_file, self._address.key_file) if one]
+            return Ending(Cause.REFUSED, f"cannot use the TLS files {', '.join(files)}: {error.strerror or error}")
         properties = None
         if self._protocol == "5":
             properties = _properties(PacketTypes.CONNECT)
@@ -275,10 +280,22 @@ class Connection:
         return f"{self._address} closes the connection before it answers; is an MQTT broker there, and is TLS right?"
 
 
+class _TlsSocket(ssl.SSLSocket):
+    """A socket that closes when its handshake fails, which paho leaves open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 @functools.lru_cache(maxsize=8)
 def _tls_context(ca_file: str | None, cert_file: str | None, key_file: str | None) -> ssl.SSLContext:
     # Shared between links: the system's authorities take megabytes and tens of milliseconds to load.
     context = ssl.create_default_context(cafile=ca_file)
+    context.sslsocket_class = _TlsSocket
     if cert_file is not None:
         context.load_cert_chain(cert_file, key_file)
     return context

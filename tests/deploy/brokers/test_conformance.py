@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,3 +172,20 @@ def test_the_link_comes_back_with_its_subscriptions(kind: str, tmp_path: Path, u
         assert one.next().payload == b"waited"
         one.link.publish("fleet/round", b"again")
         assert one.next().payload == b"again"
+
+
+def test_a_question_and_its_answer_take_no_delayed_acknowledgement(
+    any_broker: RunningBroker, fleet_id: str, ear: MakeEar
+) -> None:
+    """The quickest of twenty round trips is far below the 40 ms that Nagle's algorithm or a delayed ACK would cost."""
+    server = ear(any_broker.address)
+    server.link._deliver = lambda message: server.link.publish(f"{fleet_id}/reply", message.payload)
+    server.up(f"{fleet_id}/want")
+    device = ear(any_broker.address).up(f"{fleet_id}/reply")
+    trips_s = []
+    for _ in range(20):
+        began = time.perf_counter()
+        device.link.publish(f"{fleet_id}/want", b"chunk 3")
+        device.next()
+        trips_s.append(time.perf_counter() - began)
+    assert min(trips_s) < 0.02

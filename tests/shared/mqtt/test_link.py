@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import resource
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy.brokers import RunningBroker
+from deploy.brokers.mosquitto import configure as configure_mosquitto
 from shared.errors import BrokerError, ProtocolError
 from shared.mqtt import Backoff, BrokerAddress, OutboxBounds, Will
 from tests.broker_fixtures import DEADLINE_S, Ear
@@ -89,11 +94,7 @@ def test_mosquitto_that_asks_for_a_password_is_reported(
     mosquitto: RunningBroker, tmp_path: Path, unused_port: int, ear: MakeEar
 ) -> None:
     """A real Mosquitto without anonymous access: refused in words under both versions."""
-    import subprocess
-
-    from deploy.brokers import mosquitto as program
-
-    command = program.configure(tmp_path, host="127.0.0.1", port=unused_port)
+    command = configure_mosquitto(tmp_path, host="127.0.0.1", port=unused_port)
     file = tmp_path / "mosquitto.conf"
     file.write_text(file.read_text().replace("allow_anonymous true", "allow_anonymous false"))
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -398,3 +399,64 @@ def test_qos_0_is_dropped_while_away_and_wildcards_are_refused(unused_port: int,
     assert len(one.link._outbox) == 0
     with pytest.raises(ProtocolError, match="no wildcards"):
         one.link.publish("t/#", b"")
+
+
+def test_a_process_with_many_open_files_can_connect(
+    embedded_broker: RunningBroker, fleet_id: str, ear: MakeEar
+) -> None:
+    """A simulated fleet has more than 1,024 files open, past which ``select`` fails; the link goes on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    files = []
+    try:
+        while not files or files[-1] < 1100:
+            files.append(os.open(os.devnull, os.O_RDONLY))
+        one = ear(embedded_broker.address).up(fleet_id)
+        one.link.publish(fleet_id, b"1")
+        assert one.next().payload == b"1"
+        one.link.stop()
+    finally:
+        for descriptor in files:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_tls_checks_the_brokers_certificate(
+    mosquitto: RunningBroker, tmp_path: Path, unused_port: int, ear: MakeEar
+) -> None:
+    """A certificate is trusted if its authority is named, and refused in words if not."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    command = configure_mosquitto(tmp_path, host="127.0.0.1", port=unused_port)
+    file = tmp_path / "mosquitto.conf"
+    file.write_text(f"{file.read_text()}certfile {cert}\nkeyfile {key}\n")
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            good = ear(BrokerAddress.parse(f"mqtts://127.0.0.1:{unused_port}?ca={cert}")).up("a")
+            good.link.publish("a", bytes(300_000))
+            assert len(good.next().payload) == 300_000
+            stranger = ear(BrokerAddress.parse(f"mqtts://127.0.0.1:{unused_port}"))
+            stranger.link.start()
+            with pytest.raises(BrokerError, match="a certificate that is not trusted"):
+                stranger.link.wait_connected(DEADLINE_S)
+            plain = ear(BrokerAddress("127.0.0.1", unused_port))
+            plain.link.start()
+            with pytest.raises(BrokerError, match="is TLS right"):
+                plain.link.wait_connected(DEADLINE_S, patient=False)
+        finally:
+            process.terminate()
+
+
+def test_tls_files_that_cannot_be_read_are_named(unused_port: int, ear: MakeEar, tmp_path: Path) -> None:
+    """A missing authority file is a refusal in words, not a thread that dies."""
+    one = ear(BrokerAddress("127.0.0.1", unused_port, tls=True, ca_file=str(tmp_path / "none.pem")))
+    one.link.start()
+    with pytest.raises(BrokerError, match=r"none\.pem"):
+        one.link.wait_connected(DEADLINE_S, patient=False)
