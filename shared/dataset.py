@@ -77,6 +77,12 @@ class Dataset:
         write_bytes(path, packed.getbuffer())
 
 
+def writer_name(given: str) -> str:
+    """Return a writer's name; the empty string where it says that nobody knows."""
+    name = given.strip()
+    return UNKNOWN_WRITER if name.lower() in ("", "unknown", "none", "nan", "n/a") else name
+
+
 def concatenate(parts: Sequence[Dataset]) -> Dataset:
     """Join datasets in order.
 

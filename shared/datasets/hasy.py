@@ -9,9 +9,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from shared.dataset import Dataset
+from shared.dataset import Dataset, writer_name
 from shared.datasets.members import Members, UnreadableError
-from shared.datasets.npz import writer_name
 from shared.datasets.pictures import PictureEntry, read_pictures
 from shared.datasets.report import Progress, Tally
 from shared.errors import DataError

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 from shared.dataset import UNKNOWN_WRITER, Dataset
-from shared.datasets.members import Members
+from shared.datasets.members import Members, folder_of
 from shared.datasets.pictures import PictureEntry, is_picture, read_pictures
 from shared.datasets.report import NOT_A_PICTURE, Progress, Tally
 from shared.labels import LabelSet, canonical_label
@@ -34,7 +32,7 @@ def read_image_folder(
     """
     entries = []
     for name in members.names:
-        folder = PurePosixPath(name).parent.name
+        folder = folder_of(name)
         if not is_picture(name):
             tally.leave_out(NOT_A_PICTURE, name)
         elif not folder:

@@ -11,8 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.dataset import UNKNOWN_WRITER
-from shared.datasets.npz import writer_name
+from shared.dataset import UNKNOWN_WRITER, writer_name
 from shared.labels import canonical_label
 
 NOT_XML = "not well-formed InkML"

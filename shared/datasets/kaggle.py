@@ -7,11 +7,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from shared.dataset import Dataset
 from shared.datasets.image_folder import read_image_folder
-from shared.datasets.members import Members, UnreadableError, open_members
+from shared.datasets.members import Members, UnreadableError, folder_of, open_members
 from shared.datasets.pictures import is_picture
 from shared.datasets.report import Progress, Tally
 from shared.errors import DataError, StorageError
@@ -50,11 +50,11 @@ def is_kaggle(names: Iterable[str]) -> bool:
 
     The set has a folder ``X`` and none called ``x``.
     """
-    pictures = [PurePosixPath(name) for name in names if is_picture(name)]
-    folders = {path.parent.name for path in pictures}
+    pictures = [name for name in names if is_picture(name)]
+    folders = {folder_of(name) for name in pictures}
     if "x" in folders:
         return False
-    under = any(_FOLDER in path.parts for path in pictures)
+    under = any(_FOLDER in name.split("/")[:-1] for name in pictures)
     return under or ("X" in folders and len(folders & _FOLDERS) > len(_FOLDERS) / 2)
 
 

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 
 from shared.datasets.report import TOO_LARGE, UNSAFE_NAME, Tally
@@ -162,6 +162,11 @@ class _Tar:
         return self._files[name]
 
 
+def folder_of(name: str) -> str:
+    """Return the name of the folder that a file is in; empty at the top."""
+    return name.rpartition("/")[0].rpartition("/")[2]
+
+
 def _read_file(path: Path, most_bytes: int) -> bytes:
     try:
         with path.open("rb") as file:
@@ -176,8 +181,8 @@ def _read_file(path: Path, most_bytes: int) -> bytes:
 
 
 def _is_safe(name: str, tally: Tally) -> bool:
-    path = PurePosixPath(name.replace("\\", "/"))
-    safe = not path.is_absolute() and ".." not in path.parts and ":" not in (path.parts[0] if path.parts else "")
+    parts = name.replace("\\", "/").split("/")
+    safe = parts[0] != "" and ".." not in parts and parts[0][1:2] != ":"
     if not safe:
         tally.leave_out(UNSAFE_NAME, repr(name))
     return safe

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.dataset import UNKNOWN_WRITER, Dataset
+from shared.dataset import UNKNOWN_WRITER, Dataset, writer_name
 from shared.datasets.polarity import Grey, judge, spread
 from shared.datasets.report import BLANK, Tally
 from shared.errors import DataError
@@ -151,12 +151,6 @@ def _writers(path: Path, writer: NDArray[Any] | None, count: int) -> NDArray[np.
         raise DataError(f"{path}: expected writer of strings or integers, got {writer.dtype}")
     given, inverse = np.unique(writer, return_inverse=True)
     return np.array([writer_name(str(name)) for name in given])[inverse]
-
-
-def writer_name(given: str) -> str:
-    """Return a writer's name; the empty string where it says that nobody knows."""
-    name = given.strip()
-    return UNKNOWN_WRITER if name.lower() in ("", "unknown", "none", "nan", "n/a") else name
 
 
 def _as_grey(path: Path, X: NDArray[Any]) -> tuple[Grey, NDArray[np.bool_]]:
