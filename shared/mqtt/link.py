@@ -19,12 +19,17 @@ from shared.mqtt.ending import Cause, Ending
 from shared.mqtt.message import Message, Will
 from shared.mqtt.outbox import Outbox, OutboxBounds, Outgoing
 from shared.mqtt.subscriptions import Subscriptions
+from shared.mqtt.syntax import check_filter, check_topic
 from shared.mqtt.wakeup import Wakeup
 
 _log = logging.getLogger(__name__)
 
 # Fixed header, topic length, packet identifier, property length and the expiry property.
 _PACKET_OVERHEAD_BYTES = 5 + 2 + 2 + 1 + 5
+
+# How long ``stop`` waits for a goodbye to be sent, and for an attempt to connect, in seconds.
+_FAREWELL_S = 3.0
+_ATTEMPT_S = 0.5
 
 # So many connections in a row that were lost soon after they were made look like two clients with one identifier.
 _SUSPICIOUS = 3
@@ -184,9 +189,8 @@ class MqttLink:
             self._state.notify_all()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
-            thread.join(self._connect_timeout_s * 2 + 3.0)
-            if thread.is_alive():
-                _log.warning("the link to broker %s did not end in time; its thread is abandoned", self._address)
+            # An attempt to connect cannot be interrupted; a daemon thread in the middle of one ends by itself later.
+            thread.join(_FAREWELL_S if self._connected else _ATTEMPT_S)
 
     def __enter__(self) -> Self:
         self.start()
@@ -214,8 +218,7 @@ class MqttLink:
                 after each reconnect.)
             BrokerError: no room within the deadline, or the link is stopped. On the network thread it never waits.
         """
-        if "+" in topic or "#" in topic or not topic:
-            raise ProtocolError(f"{topic!r} is not a topic to publish on: no wildcards, at least one character")
+        check_topic(topic)
         limit = self.max_packet_bytes
         size = _packet_bytes(topic, payload)
         if limit is not None and size > limit:
@@ -243,7 +246,12 @@ class MqttLink:
 
         QoS 0 suits topics whose messages are retained: what a lost connection swallows comes again with the next
         subscription, and some brokers hand out more retained messages at once than at QoS 1 (the embedded one: 100).
+
+        Raises:
+            ProtocolError: what is given is no topic filter.
         """
+        for one in filters:
+            check_filter(one)
         with self._state:
             self._subscriptions.want(filters, qos=qos)
         self._wakeup.set()
@@ -348,7 +356,7 @@ class MqttLink:
             self._address,
             client_id=self._client_id,
             protocol=self._protocol,
-            will=self._will() if callable(self._will) else self._will,
+            will=self._current_will(),
             keepalive_s=self._keepalive_s,
             session_expiry_s=self._session_expiry_s,
             connect_timeout_s=self._connect_timeout_s,
@@ -357,21 +365,11 @@ class MqttLink:
             on_sent=self._sent,
             on_subscribed=self._subscribed,
         )
-        ending = connection.open()
-        announced = False
-        announced_at = 0.0
-        while ending is None and not self._stopping.is_set():
-            if connection.connected and not announced:
-                announced = True
-                announced_at = time.monotonic()
-                self._announce(connection)
-            if announced:
-                self._pump(connection)
-            ending = connection.step(wake_fd=self._wakeup.fileno())
-            self._wakeup.clear()
+        ending, lived_s = self._serve(connection)
         connection.close(goodbye=ending is None)
-        if announced and ending is not None:
-            ending = self._judged(ending, lived_s=time.monotonic() - announced_at)
+        announced = lived_s is not None
+        if ending is not None and lived_s is not None:
+            ending = self._judged(ending, lived_s=lived_s)
         for message in self._outbox.requeue():
             _log.error(
                 "a message of %d bytes on %s broke the connection %d times and is dropped",
@@ -390,6 +388,25 @@ class MqttLink:
         ):
             self._call(self._on_disconnect, ending.reason)
         return ending
+
+    def _serve(self, connection: Connection) -> tuple[Ending | None, float | None]:
+        """Serve until the end; returns it (None after ``stop``) and how long we were connected (None: never)."""
+        connected_at: float | None = None
+        try:
+            ending = connection.open()
+            while ending is None and not self._stopping.is_set():
+                if connection.connected:
+                    if connected_at is None:
+                        connected_at = time.monotonic()
+                        self._announce(connection)
+                    self._pump(connection)
+                ending = connection.step(wake_fd=self._wakeup.fileno())
+                self._wakeup.clear()
+        except Exception as error:
+            # A fault of ours must not leave a device without its link for good.
+            _log.exception("the MQTT link failed")
+            ending = Ending(Cause.LOST, f"the link to broker {self._address} failed: {error}")
+        return ending, None if connected_at is None else time.monotonic() - connected_at
 
     def _judged(self, ending: Ending, *, lived_s: float) -> Ending:
         """Count connections that did not last; not every broker says that another client took our place."""
@@ -456,6 +473,15 @@ class MqttLink:
             self._state.notify_all()
         if refused:
             _log.warning("broker %s does not let this client hear %s", self._address, ", ".join(refused))
+
+    def _current_will(self) -> Will | None:
+        if not callable(self._will):
+            return self._will
+        try:
+            return self._will()
+        except Exception:
+            _log.exception("the will of the MQTT link could not be made; connecting without one")
+            return None
 
     def _call(self, callback: Callable[..., None], *arguments: object) -> None:
         try:

@@ -18,6 +18,7 @@ from deploy.brokers import RunningBroker
 from deploy.brokers.mosquitto import configure as configure_mosquitto
 from shared.errors import BrokerError, ProtocolError
 from shared.mqtt import Backoff, BrokerAddress, OutboxBounds, Will
+from shared.mqtt.outbox import Outbox, Outgoing
 from tests.broker_fixtures import DEADLINE_S, Ear
 from tests.shared.mqtt.scripted_broker import (
     ACCEPT_3,
@@ -397,8 +398,48 @@ def test_qos_0_is_dropped_while_away_and_wildcards_are_refused(unused_port: int,
     one = ear(BrokerAddress("127.0.0.1", unused_port))
     one.link.publish("t", b"", qos=0)
     assert len(one.link._outbox) == 0
-    with pytest.raises(ProtocolError, match="no wildcards"):
-        one.link.publish("t/#", b"")
+    for topic in ("t/#", "+", "", "nul\0", "x" * 65536):
+        with pytest.raises(ProtocolError, match="not a topic to publish on: no wildcards"):
+            one.link.publish(topic, b"")
+    for pattern in ("", "a/#/b", "a+", "a/b#", "x" * 65536):
+        with pytest.raises(ProtocolError, match="not a topic filter"):
+            one.link.subscribe(pattern)
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_session_outlives_its_connection(
+    protocol: str, mosquitto: RunningBroker, fleet_id: str, ear: MakeEar
+) -> None:
+    """With ``session_expiry_s``, the broker keeps subscriptions and messages while the client is away."""
+    settings = {"client_id": fleet_id, "protocol": protocol, "session_expiry_s": 60}
+    ear(mosquitto.address, **settings).up(f"{fleet_id}/a").link.stop()
+    sender = ear(mosquitto.address).up()
+    sender.link.publish(f"{fleet_id}/a", b"while away")
+    assert sender.link.flush(DEADLINE_S)
+    back = ear(mosquitto.address, **settings)
+    back.link.start()
+    assert back.next().payload == b"while away"
+    back.link.stop()
+    ear(mosquitto.address, client_id=fleet_id).up()
+
+
+def test_a_fault_in_the_link_costs_one_connection(
+    embedded_broker: RunningBroker, fleet_id: str, ear: MakeEar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake of ours on the network thread is logged, and the link connects again."""
+    one = ear(embedded_broker.address).up(fleet_id)
+    take = Outbox.take
+    faults = iter([True])
+
+    def faulty(self: Outbox, *, receive_maximum: int = 65535) -> Outgoing | None:
+        if len(self) and next(faults, False):
+            raise RuntimeError("a fault")
+        return take(self, receive_maximum=receive_maximum)
+
+    monkeypatch.setattr(Outbox, "take", faulty)
+    one.link.publish(fleet_id, b"1")
+    assert "a fault" in one.losses.get(timeout=DEADLINE_S)
+    assert one.next().payload == b"1"
 
 
 def test_a_process_with_many_open_files_can_connect(
