@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_client.trainer import Trainer
-from edge_client.training_job import CheckJob, Split
+from edge_client.training_job import Checked, CheckJob, Split
 from shared.errors import InkfleetError, StorageError
 from shared.files import write_bytes
 from shared.messages import RoundManifest, Score
@@ -46,11 +46,16 @@ class Judgement:
     current: Score | None
 
 
-def judge(new: Score | None, current: Score | None, *, tolerance: float) -> Judgement:
-    """Decide: new weights may read the hold-out worse than the current ones by ``tolerance`` of accuracy, no more."""
-    told = new is not None and current is not None and new.samples >= FEWEST_HELD
-    worse = told and new is not None and current is not None and new.accuracy < current.accuracy - tolerance
-    return Judgement(not worse, new, current)
+def judge(new: Score | None, current: Score | None, *, classes: int, tolerance: float) -> Judgement:
+    """Decide whether new weights are good enough.
+
+    They may read the hold-out worse than the current ones by ``tolerance`` of accuracy, no more. Where there are no
+    current ones they must do better than twice what guessing gives: the weights a run begins with are random.
+    """
+    if new is None or new.samples < FEWEST_HELD:
+        return Judgement(True, new, current)
+    least = current.accuracy - tolerance if current is not None else 2 / classes
+    return Judgement(new.accuracy >= least, new, current)
 
 
 class WeightsShelf:
@@ -169,14 +174,13 @@ class Adopter:
             self._job.stop.set()
             self._job = None
 
-    def _checked(
-        self, manifest: RoundManifest, job: CheckJob, future: Future[tuple[Score | None, Score | None]]
-    ) -> None:
+    def _checked(self, manifest: RoundManifest, job: CheckJob, future: Future[Checked]) -> None:
         if job is not self._job or future.cancelled():
             return
         self._job = None
         try:
-            judgement = judge(*future.result(), tolerance=self._tolerance)
+            found = future.result()
+            judgement = judge(found.new, found.others, classes=found.classes, tolerance=self._tolerance)
             if judgement.adopt:
                 label = AdoptedWeights(
                     manifest.weights.sha256, manifest.model.manifest.sha256, manifest.run, manifest.round

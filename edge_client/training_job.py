@@ -129,6 +129,15 @@ class TrainingJob:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What a check found: the scores, None where there was nothing to score, and how many classes the model has."""
+
+    new: Score | None
+    others: Score | None
+    classes: int
+
+
+@dataclass(frozen=True)
 class CheckJob:
     """Reads the hold-out with weights, and with others to compare them with.
 
@@ -147,8 +156,8 @@ class CheckJob:
     split: Split
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, workbench: Workbench) -> tuple[Score | None, Score | None]:
-        """Return the scores of the first weights and of the others; None where there is nothing to score.
+    def run(self, workbench: Workbench) -> Checked:
+        """Score them.
 
         Raises:
             ProtocolError, ModelError: the first weights are not the model's.
@@ -160,9 +169,9 @@ class CheckJob:
         first = score(program, held, labels)
         others = self.others()
         if others is None or first is None:
-            return first, None
+            return Checked(first, None, len(labels))
         program.set_weights(_weights(others, model))
-        return first, score(program, held, labels)
+        return Checked(first, score(program, held, labels), len(labels))
 
 
 def device_generator(*, seed: int, round_number: int, device: str) -> np.random.Generator:

@@ -1,0 +1,212 @@
+"""``inkfleet device``: be a device of a fleet."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from deploy.cli.options import settings_options
+from edge_client.settings import DeviceSettings
+
+if TYPE_CHECKING:
+    from edge_client.sample_store import SampleStore
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+@click.command()
+@settings_options(DeviceSettings)
+@click.option("--json", "as_json", is_flag=True, help="Write every event as a line of JSON, and nothing else.")
+def command(settings: DeviceSettings, *, as_json: bool) -> None:
+    """Be a device: train on your own samples, publish weights.
+
+    The samples stay in the device's folder; --data adds some at the start. The device stays until Ctrl-C, whatever
+    becomes of the broker, and takes part in every round that it is invited to.
+
+    Example: inkfleet device --name kitchen --broker mqtt://192.168.1.10:1883 --data handwriting.npz
+    """
+    from edge_client.service import Device
+
+    # A script starts what runs in its background with SIGINT ignored; a device ends at it nevertheless.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with _teller(as_json=as_json) as tell:
+        device = Device(settings, on_event=tell)
+        try:
+            store = device.open()
+            if settings.data is not None:
+                _import(settings, store, tell)
+            _greet(settings, store, tell)
+            device.start()
+            device.wait()
+        finally:
+            device.stop()
+
+
+def _import(settings: DeviceSettings, store: SampleStore, tell: Tell) -> None:
+    from deploy.device_import import forget_import, import_data
+
+    assert settings.data is not None
+    if len(store) == 0:
+        forget_import(store.path)
+    result = import_data(
+        settings.data,
+        store=store.path,
+        labels=settings.labels,
+        max_samples=settings.max_samples,
+        on_progress=lambda done, total: tell({"event": "importing", "done": done, "total": total}),
+    )
+    if result is None:
+        tell({"event": "imported", "data": str(settings.data), "unchanged": True})
+    else:
+        tell({"event": "imported", "data": str(settings.data)} | result)
+
+
+def _greet(settings: DeviceSettings, store: SampleStore, tell: Tell) -> None:
+    tell(
+        {
+            "event": "started",
+            "device": settings.name,
+            "fleet": settings.fleet,
+            "folder": str(settings.device_folder()),
+            "samples": len(store),
+            "broker": settings.broker.rpartition("@")[2],
+        }
+    )
+
+
+@contextmanager
+def _teller(*, as_json: bool) -> Iterator[Tell]:
+    """Give what events are told to: lines of JSON, or lines for a person with a progress bar on a terminal."""
+    if as_json:
+        yield _tell_json
+    elif sys.stdout.isatty():
+        with _terminal() as tell:
+            yield tell
+    else:
+        yield _tell_plainly
+
+
+def _tell_json(event: dict[str, Any]) -> None:
+    if event["event"] not in ("progress", "importing"):
+        click.echo(json.dumps(event))
+
+
+def _tell_plainly(event: dict[str, Any]) -> None:
+    line = in_words(event)
+    if line:
+        click.echo(f"{time.strftime('%H:%M:%S')} {line}")
+
+
+@contextmanager
+def _terminal() -> Iterator[Tell]:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, transient=True) as progress:
+        bar = progress.add_task("", visible=False)
+
+        def tell(event: dict[str, Any]) -> None:
+            kind = event["event"]
+            if kind == "progress":
+                what, done, total = f"training, round {event['round']}", event["batch"], event["batches"]
+                progress.update(bar, description=what, completed=done, total=total, visible=done < total)
+            elif kind == "importing":
+                done, total = event["done"], event["total"]
+                progress.update(bar, description="reading", completed=done, total=total, visible=done < total)
+            else:
+                progress.update(bar, visible=False)
+                line = in_words(event)
+                if line:
+                    progress.console.print(f"{time.strftime('%H:%M:%S')} {line}", markup=False, highlight=False)
+
+        yield tell
+
+
+def in_words(event: dict[str, Any]) -> str:
+    """Say an event in one line; empty for those that a person need not read."""
+    wording = _WORDS.get(event["event"])
+    return wording(event) if wording else ""
+
+
+def _imported(event: dict[str, Any]) -> str:
+    if event.get("unchanged"):
+        return f"{event['data']} has not changed since it was imported"
+    parts = [f"{event['data']}: {event['added']:,} samples added"]
+    if event["known"]:
+        parts.append(f"{event['known']:,} were there already")
+    if event["left"]:
+        parts.append(f"{event['left']:,} had to leave (--max-samples)")
+    return ", ".join(parts) + "".join(f"\n         {note}" for note in event["notes"])
+
+
+def _started(event: dict[str, Any]) -> str:
+    line = (
+        f"device {event['device']} of fleet {event['fleet']}: {event['samples']:,} samples in {event['folder']}; "
+        f"connecting to {event['broker']}"
+    )
+    if not event["samples"]:
+        line += "\n         without samples it is not invited to train: start it once with --data FILE to add some"
+    return line
+
+
+def _round(event: dict[str, Any]) -> str:
+    if event["phase"] != "open":
+        return ""
+    which = f"round {event['round']} of {event['rounds']}"
+    again = f", opened for the {event['attempt']}. time" if event["attempt"] > 1 else ""
+    return f"{which}{again}: {'invited' if event['invited'] else 'not invited'}"
+
+
+def _trained(event: dict[str, Any]) -> str:
+    line = f"round {event['round']}: trained on {event['samples']:,} samples in {event['train_s']:.1f} s"
+    if event["holdout_before"] is not None:
+        line += f"; own hold-out {event['holdout_before']:.1%} before, {event['holdout_after']:.1%} after"
+    return line
+
+
+def _verdict(event: dict[str, Any]) -> str:
+    return f"round {event['round']}: update {event['verdict']}" + (f": {event['reason']}" if event["reason"] else "")
+
+
+def _weights(what: str) -> Callable[[dict[str, Any]], str]:
+    def say(event: dict[str, Any]) -> str:
+        line = f"global weights of round {event['round']} {what}"
+        if event["accuracy"] is not None:
+            line += f": they read {event['accuracy']:.1%} of the {event['held']:,} samples held out"
+            if event["accuracy_before"] is not None:
+                line += f", those kept so far {event['accuracy_before']:.1%}"
+        return line
+
+    return say
+
+
+_WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "imported": _imported,
+    "started": _started,
+    "connected": lambda event: f"connected to {event['broker']}",
+    "disconnected": lambda event: f"connection lost: {event['reason']}",
+    "broker": lambda event: f"no connection: {event['reason']} (still trying)",
+    "trouble": lambda event: f"trouble: {event['reason']}",
+    "round": _round,
+    "fetching": lambda event: f"round {event['round']}: fetching {event['bytes'] / 1e6:.1f} MB",
+    "waiting": lambda event: f"training waits: {event['reason']}",
+    "trained": _trained,
+    "verdict": _verdict,
+    "failed": lambda event: f"round {event['round']}: not trained: {event['reason']}",
+    "adopted": _weights("adopted"),
+    "kept_out": _weights("kept out"),
+    "finished": lambda event: f"run {event['run']} is finished after {event['rounds']} rounds",
+    "stopped": lambda event: "stopped",
+}
