@@ -78,7 +78,11 @@ def import_(source: Path, out: Path, labels: str | None, ink_width: float | None
 
 @group.command()
 @click.option(
-    "--labels", type=click.Choice(sorted(LABEL_SETS)), default="arithmetic", show_default=True, help="What is written."
+    "--labels",
+    type=click.Choice(["arithmetic", "algebra"]),
+    default="arithmetic",
+    show_default=True,
+    help="What is written.",
 )
 @click.option("--writers", type=click.IntRange(min=1), default=20, show_default=True, help="How many people write.")
 @click.option(

@@ -79,6 +79,8 @@ def _read(
         return image_folder.read_image_folder(members, labels=labels, tally=tally, progress=progress)
     if not names:
         raise DataError(f"{path} is empty; give {KNOWN}")
+    if path.is_file() and names == [path.name]:
+        raise DataError(f"{path} is no dataset; give {KNOWN}")
     kinds = Counter(PurePosixPath(name).suffix or PurePosixPath(name).name for name in names)
     held = ", ".join(kind for kind, _ in kinds.most_common(5))
     raise DataError(f"{path} is of no layout that is known (it holds {held}); give {KNOWN}")

@@ -70,7 +70,7 @@ def read_inkml(
         drawing.take(expression, name=name)
     if progress is not None:
         progress(len(names), len(names))
-    tally.note(f"Strokes are drawn {drawing.ink_width_px:g} pixels wide.")
+    tally.note(f"Strokes are drawn {width:g} {'pixel' if width == 1 else 'pixels'} wide.")
     return drawing.dataset()
 
 

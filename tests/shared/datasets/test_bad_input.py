@@ -90,7 +90,7 @@ def make_one_array(path: Path) -> None:
     ("make", "says"),
     [
         (make_nothing, "no dataset is at"),
-        (make_text, "no layout that is known"),
+        (make_text, "is no dataset; give an npz"),
         (make_folder, "is empty"),
         (make_folder_of_text, ".txt"),
         (make_pictures_without_folders, "no folder named by a label"),
