@@ -1,7 +1,8 @@
 """The broker that pip installs: rumqttd, compiled into the iotcore wheel. Why this one: docs/decisions/0002.
 
 It speaks MQTT 3.1.1 on one port. It keeps a log per subscription filter in memory, and a subscriber that falls behind
-by more than the log loses the oldest messages; the protocol repairs that. A subscription at QoS 1 hands out at most
+by more than the log loses the oldest messages; the protocol repairs that. The log of a filter that nobody subscribes to
+any more is kept: some 2 MB for each blob that was fetched. A subscription at QoS 1 hands out at most
 100 retained messages, one at QoS 0 all of them.
 """
 
