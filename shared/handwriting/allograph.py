@@ -59,12 +59,13 @@ class Allograph:
         return np.repeat(np.arange(len(self.plans)), [plan.count for plan in self.plans])
 
     @cached_property
-    def ends(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-        """Each stroke's first, second, last but one and last control point."""
+    def tails(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The control points where strokes begin, then those where they end, and the neighbour of each."""
         counts = np.array([plan.count for plan in self.plans])
         last = np.cumsum(counts) - 1
         first = last - counts + 1
-        return first, np.minimum(first + 1, last), np.maximum(last - 1, first), last
+        inner = np.minimum(first + 1, last), np.maximum(last - 1, first)
+        return np.concatenate([first, last]), np.concatenate(inner)
 
     @cached_property
     def path_slices(self) -> tuple[slice, ...]:

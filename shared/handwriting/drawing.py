@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.handwriting.allograph import WAVES
-from shared.handwriting.hand import Form, hand_of
+from shared.handwriting.hand import Form, extend, form_of
 from shared.handwriting.pen import Stroke, render_strokes
 from shared.handwriting.writer import Writer
+from shared.sample import INK_THRESHOLD, canonical_sample
 
 _CENTRE = np.array([28.0, 50.0])  # units: where slant, rotation and stretch leave a symbol in place
-_LEAST_INK_PX, _MOST_INK_PX = 0.6, 9.0
+_LEAST_INK_PX, _MOST_INK_PX = 0.75, 11.0
 
 
 def draw_sample(writer: Writer, label: str, rng: np.random.Generator) -> list[Stroke]:
@@ -29,7 +33,7 @@ def draw_sample(writer: Writer, label: str, rng: np.random.Generator) -> list[St
     Raises:
         DataError: the generator has no form of this label.
     """
-    form = hand_of(writer, label).choose(rng.random())
+    form = form_of(writer, label, rng.random())
     points = _wander(writer, form, rng)
     points = _distort(writer, points, rng)
     waves = writer.wobble * rng.standard_normal((len(form.allograph.plans) * WAVES, 2))
@@ -68,31 +72,34 @@ def _wander(writer: Writer, form: Form, rng: np.random.Generator) -> NDArray[np.
     allograph = form.allograph
     strokes = len(allograph.plans)
     if strokes > 1:
-        moved = 0.7 * writer.misplacement * rng.standard_normal((strokes, 2))
+        moved = 0.7 * writer.misplacement * form.room * rng.standard_normal((strokes, 2))
         points = points + moved[allograph.stroke_of_point]
-    first, second, last_but_one, last = allograph.ends
-    for end, neighbour in ((first, second), (last, last_but_one)):
-        away = points[end] - points[neighbour]
-        length = np.hypot(away[:, 0], away[:, 1])[:, None] + 1e-6
-        reach = (writer.overshoot + 2.0 * rng.standard_normal((strokes, 1))) * form.looseness[end]
-        points[end] += away / length * np.maximum(reach, -0.5 * length)
+    reach = writer.overshoot + 2.0 * rng.standard_normal((2 * strokes, 1))
+    extend(points, allograph, reach=reach * form.looseness[allograph.tails[0]])
     return points
 
 
 def _distort(writer: Writer, points: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Slant, stretch, turn and bend the plane that the symbol is written on."""
     draw = writer.sway * rng.standard_normal(8)
-    slant = writer.slant + 0.06 * draw[0]
-    stretch = np.exp(writer.aspect + 0.07 * draw[1])
-    turn = writer.rotation + 0.04 * draw[2]
-    cos, sin = np.cos(turn), np.sin(turn)
-    lean = np.array([[stretch, 0.0], [-slant, 1.0]])
-    plane: NDArray[np.float64] = (points - _CENTRE) @ lean @ np.array([[cos, sin], [-sin, cos]])
-    waves = np.array(writer.field)
-    phase = plane @ waves[:, :2].T + waves[:, 2]
-    bent = plane + np.sin(phase) @ waves[:, 3:]
+    lean, widen, twist = draw[:3].tolist()
+    slant = writer.slant + 0.06 * lean
+    stretch = math.exp(writer.aspect + 0.09 * widen)
+    turn = writer.rotation + 0.04 * twist
+    cos, sin = math.cos(turn), math.sin(turn)
+    # slant and stretch first, then the turn of the baseline
+    affine = np.array([[stretch * cos, stretch * sin], [-slant * cos - sin, cos - slant * sin]])
+    plane: NDArray[np.float64] = (points - _CENTRE) @ affine
+    frequency, phase, shift = _field(writer)
+    bent: NDArray[np.float64] = plane + np.sin(plane @ frequency + phase) @ shift
     bent += np.sin(plane[:, ::-1] * (0.03 + 0.01 * draw[3]) + 3.0 * draw[4:6]) * (1.5 * draw[6:8])
     return bent
+
+
+@lru_cache(maxsize=1024)
+def _field(writer: Writer) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    waves = np.array(writer.field)
+    return waves[:, :2].T, waves[:, 2], waves[:, 3:]
 
 
 def _lift(writer: Writer, form: Form, path: NDArray[np.float64], rng: np.random.Generator) -> list[Stroke]:
@@ -133,9 +140,10 @@ def _pressure(writer: Writer, count: int, noise: float) -> NDArray[np.float64]:
 
 
 def _soften(image: NDArray[np.uint8], *, blur_px: float) -> NDArray[np.uint8]:
-    """Blur as a lens does; the softest pixels go, so that the symbol still fills the sample."""
+    """Blur as a lens does, and keep the edge of the ink, so that the symbol still fills the sample."""
     import cv2
 
     soft: NDArray[np.uint8] = cv2.GaussianBlur(image, (0, 0), blur_px)
-    kept: NDArray[np.uint8] = np.maximum(soft, image // 2)
-    return kept
+    kept = np.maximum(soft, np.minimum(image, INK_THRESHOLD))
+    # a blur can widen one side of a narrow symbol by a pixel more than the other: such a one stays sharp
+    return kept if canonical_sample(kept) is kept else image

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError
-from shared.sample import SIDE, canonical_sample
+from shared.sample import INK_THRESHOLD, SIDE, canonical_sample
 
 Stroke = NDArray[np.float64]
 """One movement of the pen without lifting it: ``(n, 2) float64``, x rightwards and y downwards, any unit."""
@@ -35,7 +35,7 @@ def render_strokes(
 
     Args:
         strokes: each ``(n, 2) float64``, n ≥ 1, x to the right and y downwards, any unit.
-        ink_width_px: the width of the line, in pixels of the sample, from 0.5 to half of ``side``; drawn to
+        ink_width_px: the width of the line, in pixels of the sample, from 0.75 to half of ``side``; drawn to
             the nearest quarter of a pixel or so.
         side: rows and columns of the picture, in pixels.
         pressure: for each stroke ``(n,) float64``, the width at each point as a share of ``ink_width_px``.
@@ -53,6 +53,8 @@ def render_strokes(
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max())
+    if not math.isfinite(extent):
+        raise DataError("expected finite coordinates in the strokes, got NaN or infinity")
     if extent <= 1e-9 * max(1.0, float(np.abs(points).max())):
         return _disc(side)
 
@@ -74,10 +76,8 @@ def _check(strokes: Sequence[Stroke], *, ink_width_px: float, side: int) -> None
     for i, stroke in enumerate(strokes):
         if stroke.ndim != 2 or stroke.shape[1] != 2 or len(stroke) == 0:
             raise DataError(f"expected stroke {i} of shape (n, 2) with n at least 1, got {stroke.shape}")
-        if not np.isfinite(stroke).all():
-            raise DataError(f"expected finite coordinates in stroke {i}, got NaN or infinity")
-    if not 0.5 <= ink_width_px <= side / 2:
-        raise DataError(f"expected an ink width from 0.5 to {side / 2:g} pixels, got {ink_width_px:g}")
+    if not 0.75 <= ink_width_px <= side / 2:
+        raise DataError(f"expected an ink width from 0.75 to {side / 2:g} pixels, got {ink_width_px:g}")
 
 
 def _draw(canvas: NDArray[np.uint8], path: Stroke, *, width: float, pressure: NDArray[np.float64] | None) -> None:
@@ -98,8 +98,8 @@ def _draw(canvas: NDArray[np.uint8], path: Stroke, *, width: float, pressure: ND
 
 
 def _thickness(width: float) -> int:
-    """Find the argument for a line this wide: OpenCV draws 1, 3, 5, 7 … pixels for 1, 2, 4, 6 …."""
-    return max(1, 2 * round((width - 1) / 2))
+    """Find the argument for a line this wide: OpenCV draws 3, 5, 7 … pixels for 2, 4, 6 …."""
+    return max(2, 2 * round((width - 1) / 2))
 
 
 def _develop(canvas: NDArray[np.uint8], *, side: int, gain: float) -> NDArray[np.uint8]:
@@ -117,7 +117,10 @@ def _develop(canvas: NDArray[np.uint8], *, side: int, gain: float) -> NDArray[np
     )
     if gain != 1.0:
         sample = cv2.convertScaleAbs(sample, alpha=gain)
-    return canonical_sample(sample) if side == SIDE else sample
+    # the faintest pixels of a box's edge may fall below what counts as ink
+    box = cv2.boundingRect(cv2.compare(sample, INK_THRESHOLD, cv2.CMP_GE))
+    filled = max(box[2:]) == side and max(abs(2 * box[0] + box[2] - side), abs(2 * box[1] + box[3] - side)) <= 1
+    return sample if filled or side != SIDE else canonical_sample(sample)
 
 
 def _disc(side: int) -> NDArray[np.uint8]:

@@ -76,6 +76,10 @@ class Writer:
     gain: float
     blur_px: float
 
+    def __hash__(self) -> int:
+        """Hash what the writer was drawn from: forms are looked up once a sample, and there are thirty fields."""
+        return hash((self.seed, self.index, self.spread))
+
     @property
     def name(self) -> str:
         """What datasets call the writer: ``writer-0001`` is the first."""
@@ -118,10 +122,10 @@ def draw_writer(seed: int, index: int, *, spread: float = 1.0) -> Writer:
         school=between(-1.0, 1.0),
         constancy=between(0.7, 0.97),
         slant=normal(0.09, 0.17),
-        aspect=normal(0.0, 0.19),
+        aspect=normal(0.03, 0.22),
         rotation=normal(-0.01, 0.05),
         form_spread=spread * log_normal(2.6, 0.3),
-        roundness=normal(0.05, 0.55),
+        roundness=normal(0.12, 0.5),
         field=tuple(
             (
                 normal(0.0, 0.035),
@@ -134,7 +138,7 @@ def draw_writer(seed: int, index: int, *, spread: float = 1.0) -> Writer:
         ),
         carelessness=log_normal(1.7, 0.35),
         sway=log_normal(1.0, 0.25),
-        misplacement=log_normal(2.0, 0.4),
+        misplacement=log_normal(2.6, 0.45),
         wobble=log_normal(0.8, 0.6),
         tremor=0.0 if rng.random() < 0.5 else log_normal(0.5, 0.5),
         closure=normal(0.0, 0.08),
