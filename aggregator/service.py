@@ -228,6 +228,7 @@ class Aggregator:
             will=self._will,
             bounds=_OUTBOX,
         )
+        link.subscribe(self._topics.device_states(), qos=0)
         link.subscribe(*self._topics.from_devices())
         link.start()
         stack.callback(link.stop)

@@ -102,10 +102,18 @@ class Topics:
         """The aggregator's answer to an update: chunks still lacking, or the verdict."""
         return f"{self.root}/device/{device}/reply"
 
+    def device_states(self) -> str:
+        """The filter for every device's presence.
+
+        To be subscribed to at QoS 0: a retained state says it all again at the next subscription, and a broker that
+        bounds what it has in flight at QoS 1 may bound with it how many retained states a newcomer is told.
+        """
+        return self.device_state("+")
+
     def from_devices(self) -> tuple[str, ...]:
-        """The filters an aggregator subscribes to."""
+        """The filters, beside `device_states`, that an aggregator subscribes to."""
         device = f"{self.root}/device/+"
-        return (f"{device}/state", f"{device}/want", f"{device}/update", f"{device}/chunk/+/+")
+        return (f"{device}/want", f"{device}/update", f"{device}/chunk/+/+")
 
     def parse_blob_chunk(self, topic: str) -> tuple[str, int]:
         """Read a blob's hash and the chunk's index out of a topic.

@@ -40,7 +40,7 @@ class Watch:
     def start(self) -> None:
         """Begin to listen."""
         self._link.start()
-        self._link.subscribe(self._topics.device_state("+"))
+        self._link.subscribe(self._topics.device_states(), qos=0)
 
     def stop(self) -> None:
         """Leave."""
