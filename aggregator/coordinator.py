@@ -404,11 +404,7 @@ class Coordinator:
                     started=now, started_unix_s=wall, delivered_bytes=self._parts.sender.delivered_bytes
                 )
                 self._ledger_round = effect.round
-        model, chunk_bytes = self._model, self._chunk_bytes()
-        blobs = [
-            (BlobRef.of(data, chunk_bytes=chunk_bytes), data)
-            for data in (model.manifest_bytes, model.program, model.reader, self._base_data)
-        ]
+        blobs = self._blobs(self._chunk_bytes())
         manifest, program, reader, weights = (ref for ref, _ in blobs)
         online = self._registry.online()
         audience = online if effect.phase == "finished" else set(effect.invited) & set(online)
@@ -422,7 +418,7 @@ class Coordinator:
             invited=effect.invited,
             quorum=effect.quorum,
             deadline_unix_s=wall + min(max(effect.deadline - now, 0.0), 1e9),
-            model=ModelRef(name=model.manifest.name[:200], manifest=manifest, program=program, reader=reader),
+            model=ModelRef(name=self._model.manifest.name[:200], manifest=manifest, program=program, reader=reader),
             weights=weights,
             plan=settings.training_plan(),
         )
@@ -440,6 +436,17 @@ class Coordinator:
                 invited=list(effect.invited),
                 quorum=effect.quorum,
             )
+
+    def _blobs(self, chunk_bytes: int) -> list[tuple[BlobRef, bytes]]:
+        """The model's manifest, its two programs and the weights, as they are offered; hashes are known already."""
+        model = self._model
+        parts = (
+            (model.sha256, model.manifest_bytes),
+            (model.manifest.program.sha256, model.program),
+            (model.manifest.reader.sha256, model.reader),
+            (self._base_sha256, self._base_data),
+        )
+        return [(BlobRef(sha256=sha256, size_bytes=len(data), chunk_bytes=chunk_bytes), data) for sha256, data in parts]
 
     def _record_commit(self, round_number: int) -> None:
         """The weights are on the disk: record them, and make them those of the next round."""

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from aggregator.aggregation.stage import Measurements, Updates
+from aggregator.aggregation.stage import Measurements, Updates, read_checked
 from shared.errors import SettingsError
 from shared.tensors import Tensors
 
@@ -37,7 +37,7 @@ class ClipUpdates:
         for position in range(len(updates.devices)):
             squares = 0.0
             for name, before in base.items():
-                step = np.subtract(updates.tensor(position, name), before, dtype=np.float64).ravel()
+                step = np.subtract(read_checked(updates, position, name, like=before), before, dtype=np.float64).ravel()
                 squares += float(step @ step)
             norms.append(math.sqrt(squares))
         scales = [1.0 if norm <= self._max_norm_l2 else self._max_norm_l2 / norm for norm in norms]

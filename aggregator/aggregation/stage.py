@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import RunError
 from shared.tensors import Tensors
 
 Measurements = dict[str, float]
@@ -32,6 +33,21 @@ class Updates(Protocol):
 
     def tensor(self, position: int, name: str) -> NDArray[np.float32]:
         """Read one parameter of the update at this position."""
+
+
+def read_checked(updates: Updates, position: int, name: str, *, like: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Read one parameter of one update, and hold its shape and dtype against the base's: NumPy would broadcast.
+
+    Raises:
+        RunError: it does not fit.
+    """
+    tensor = updates.tensor(position, name)
+    if tensor.shape != like.shape or tensor.dtype != np.float32:
+        raise RunError(
+            f"update of {updates.devices[position]}, tensor {name}: expected float32 of shape {like.shape}, "
+            f"got {tensor.dtype} of shape {tensor.shape}"
+        )
+    return tensor
 
 
 class Transform(Protocol):

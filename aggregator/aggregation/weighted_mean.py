@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aggregator.aggregation.stage import Aggregate, Updates
+from aggregator.aggregation.stage import Aggregate, Updates, read_checked
 from shared.errors import RunError
 from shared.tensors import Tensors
 
@@ -31,7 +31,7 @@ class WeightedMean:
 
 
 def weighted_mean(updates: Updates, *, base: Tensors, weights: Sequence[float]) -> Aggregate:
-    """Average tensor by tensor: memory is one tensor in float64, one update's tensor, and the result.
+    """Average tensor by tensor: memory is one tensor twice in float64, one update's tensor, and the result.
 
     Args:
         updates: in the order of their devices' names.
@@ -50,14 +50,10 @@ def weighted_mean(updates: Updates, *, base: Tensors, weights: Sequence[float]) 
     squares = 0.0
     for name, before in base.items():
         accumulator = np.zeros(before.shape, np.float64)
+        weighted = np.empty(before.shape, np.float64)
         for position, weight in enumerate(weights):
-            tensor = updates.tensor(position, name)
-            if tensor.shape != before.shape or tensor.dtype != np.float32:
-                raise RunError(
-                    f"update of {updates.devices[position]}, tensor {name}: expected float32 of shape {before.shape}, "
-                    f"got {tensor.dtype} {tensor.shape}"
-                )
-            accumulator += np.multiply(tensor, weight, dtype=np.float64)
+            tensor = read_checked(updates, position, name, like=before)
+            accumulator += np.multiply(tensor, weight, out=weighted, dtype=np.float64)
         accumulator /= total
         result[name] = accumulator.astype(np.float32)
         accumulator -= before

@@ -1,0 +1,228 @@
+"""The round engine: what it asks for, case by case."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from aggregator.engine import (
+    Aggregate,
+    Aggregated,
+    Commit,
+    Committed,
+    Contribution,
+    Counted,
+    DeviceGone,
+    DeviceSeen,
+    Effect,
+    Evaluate,
+    Fail,
+    Finish,
+    OpenRound,
+    PublishRound,
+    Refused,
+    ResumePoint,
+    RoundEngine,
+    RunPlan,
+    Started,
+    Tick,
+    UpdateAccepted,
+    Wait,
+)
+
+E = TypeVar("E")
+
+
+def the(kind: type[E], effects: tuple[Effect, ...]) -> E:
+    """The one effect of this kind."""
+    found = [effect for effect in effects if isinstance(effect, kind)]
+    assert len(found) == 1, effects
+    return found[0]
+
+
+def has(kind: type[object], effects: tuple[Effect, ...]) -> bool:
+    return any(isinstance(effect, kind) for effect in effects)
+
+
+def begun(plan: RunPlan, *devices: str, resume: ResumePoint | None = None) -> tuple[RoundEngine, tuple[Effect, ...]]:
+    """An engine that was started at 0 s and has seen these devices."""
+    engine = RoundEngine(plan, resume=resume)
+    effects = engine.handle(Started(), now=0.0)
+    for device in devices:
+        effects = engine.handle(DeviceSeen(device, 10), now=0.0)
+    return engine, effects
+
+
+def update(engine: RoundEngine, device: str, *, now: float = 1.0, sha: str | None = None) -> tuple[Effect, ...]:
+    return engine.handle(UpdateAccepted(engine.view.round, device, sha or f"sha-{device}", 10), now=now)
+
+
+def test_a_round_from_devices_to_commit() -> None:
+    """Enough devices open a round, everyone's update closes it, its commit opens the next and evaluates the last."""
+    engine, effects = begun(RunPlan(rounds=2, min_devices=2), "b", "a")
+    opened = the(PublishRound, effects)
+    assert (opened.round, opened.phase, opened.invited, opened.quorum) == (1, "open", ("a", "b"), 2)
+    assert the(Counted, update(engine, "b")).received == 1
+    effects = update(engine, "a")
+    assert [entry.device for entry in the(Aggregate, effects).contributions] == ["a", "b"]
+    assert the(Commit, engine.handle(Aggregated(1, "w1"), now=2.0)).weights_sha256 == "w1"
+    effects = engine.handle(Committed(1), now=3.0)
+    assert the(Evaluate, effects).round == 1
+    assert the(PublishRound, effects).round == 2
+
+
+def test_the_last_round_finishes_the_run() -> None:
+    """After the last commit the fleet is told that the run is finished, and nothing is waited for."""
+    engine, _ = begun(RunPlan(rounds=1), "a")
+    update(engine, "a")
+    engine.handle(Aggregated(1, "w"), now=1.0)
+    effects = engine.handle(Committed(1), now=1.0)
+    assert the(PublishRound, effects).phase == "finished"
+    assert has(Finish, effects)
+    assert not has(Wait, effects)
+
+
+def test_a_wait_says_what_for_and_until_when() -> None:
+    """A wait names the updates that came, those asked for, and the seconds left."""
+    engine, _ = begun(RunPlan(rounds=1, min_devices=3, deadline_s=60), "a", "b", "c")
+    update(engine, "a", now=5.0)
+    wait = the(Wait, update(engine, "b", now=19.0))
+    assert wait == Wait("2 of 3 updates, 41 s left", 60.0)
+
+
+def test_too_few_devices_fail_the_run_when_the_wait_is_over() -> None:
+    """A run that lacks devices waits for them until wait_s, then fails with how many came."""
+    engine, effects = begun(RunPlan(rounds=1, min_devices=3, wait_s=30), "a", "b")
+    assert the(Wait, effects) == Wait("2 of 3 devices, 30 s left", 30.0)
+    failed = the(Fail, engine.handle(Tick(), now=30.0))
+    assert failed.reason == "round 1 needs 3 devices with samples, 2 came in 30 s: a, b"
+
+
+def test_per_round_counts_for_the_devices_needed() -> None:
+    """A run that invites four devices a round does not begin with three."""
+    _, effects = begun(RunPlan(rounds=1, per_round=4), "a", "b", "c")
+    assert the(Wait, effects).reason.startswith("3 of 4 devices")
+
+
+def test_a_device_without_samples_is_not_invited() -> None:
+    """A device that has nothing to train on does not count."""
+    engine, _ = begun(RunPlan(rounds=1, min_devices=1))
+    assert the(Wait, engine.handle(DeviceSeen("a", 0), now=0.0)).reason.startswith("0 of 1 device")
+    assert the(PublishRound, engine.handle(DeviceSeen("b", 1), now=0.0)).invited == ("b",)
+
+
+def test_a_quorum_closes_the_round_at_its_deadline() -> None:
+    """With a quorum, the deadline closes the round; whoever is still training is told."""
+    engine, _ = begun(RunPlan(rounds=1, min_devices=3, quorum=2, deadline_s=60), "a", "b", "c")
+    update(engine, "a")
+    assert not has(Aggregate, update(engine, "b"))
+    effects = engine.handle(Tick(), now=60.0)
+    assert the(PublishRound, effects).phase == "closed"
+    assert len(the(Aggregate, effects).contributions) == 2
+
+
+def test_without_a_quorum_the_round_is_opened_again_without_the_silent() -> None:
+    """A second attempt keeps what counts, and invites only those that are there."""
+    engine, _ = begun(RunPlan(rounds=1, min_devices=2, deadline_s=60, grace_s=5), "a", "b", "c")
+    update(engine, "a")
+    engine.handle(DeviceGone("b"), now=2.0)
+    opened = the(PublishRound, engine.handle(Tick(), now=60.0))
+    assert (opened.attempt, opened.invited, opened.quorum) == (2, ("a", "c"), 2)
+    assert [entry.device for entry in the(Aggregate, update(engine, "c", now=61.0)).contributions] == ["a", "c"]
+
+
+def test_a_second_attempt_invites_replacements_up_to_per_round() -> None:
+    """With k devices a round, a device that is gone is replaced by one that was not invited."""
+    devices = ("a", "b", "c", "d", "e")
+    engine, effects = begun(RunPlan(rounds=1, per_round=2, min_devices=5, deadline_s=60, grace_s=0), *devices)
+    first = the(PublishRound, effects).invited
+    engine.handle(DeviceGone(first[0]), now=1.0)
+    second = the(PublishRound, engine.handle(Tick(), now=60.0)).invited
+    assert len(second) == 2
+    assert first[0] not in second
+    assert first[1] in second
+
+
+def test_the_run_fails_after_max_attempts_and_names_the_silent() -> None:
+    """The last attempt's deadline fails the run, says what it had and who was silent, and closes the round."""
+    engine, _ = begun(RunPlan(rounds=1, min_devices=2, deadline_s=60, max_attempts=2), "a", "b")
+    update(engine, "a")
+    engine.handle(Tick(), now=60.0)
+    effects = engine.handle(Tick(), now=120.0)
+    assert the(Fail, effects).reason == ("round 1: 1 of 2 updates needed came in 2 attempts of 60 s; no update from b")
+    assert the(PublishRound, effects).phase == "closed"
+
+
+def test_updates_that_do_not_count_are_told_why() -> None:
+    """Duplicates, second updates, strangers, other rounds and closed rounds each have their verdict."""
+    engine, _ = begun(RunPlan(rounds=2, min_devices=2), "a", "b")
+    update(engine, "a", sha="x")
+    assert the(Refused, update(engine, "a", sha="x")).verdict == "duplicate"
+    assert the(Refused, update(engine, "a", sha="y")).verdict == "rejected"
+    assert the(Refused, update(engine, "stranger")).reason == "not invited to round 1"
+    assert the(Refused, engine.handle(UpdateAccepted(7, "b", "z", 1), now=1.0)).verdict == "stale"
+    update(engine, "b")
+    assert the(Refused, update(engine, "b", sha="late")).reason == "round 1 is closed"
+
+
+def test_a_short_absence_does_not_change_who_is_invited() -> None:
+    """The next round waits for a device that just left, and opens with it when it is back."""
+    engine, _ = begun(RunPlan(rounds=2, min_devices=2, grace_s=10), "a", "b")
+    update(engine, "a")
+    update(engine, "b")
+    engine.handle(DeviceGone("b"), now=2.0)
+    engine.handle(Aggregated(1, "w"), now=3.0)
+    effects = engine.handle(Committed(1), now=3.0)
+    assert the(Wait, effects) == Wait("b left; 9 s for it to come back", 12.0)
+    assert the(PublishRound, engine.handle(DeviceSeen("b", 10), now=4.0)).invited == ("a", "b")
+
+
+def test_a_long_absence_is_not_waited_for() -> None:
+    """When the grace is over, the round opens without the device."""
+    engine, _ = begun(RunPlan(rounds=2, min_devices=2, grace_s=10), "a", "b")
+    update(engine, "a")
+    update(engine, "b")
+    engine.handle(DeviceGone("b"), now=2.0)
+    engine.handle(Aggregated(1, "w"), now=3.0)
+    engine.handle(Committed(1), now=3.0)
+    assert the(PublishRound, engine.handle(Tick(), now=12.0)).invited == ("a",)
+
+
+def test_an_open_round_is_resumed_with_what_counts() -> None:
+    """After a restart the same round takes the updates that are lacking, and no second one of the others."""
+    counted = Contribution("a", "x", 10)
+    point = ResumePoint(2, OpenRound(3, 2, ("a", "b"), 2, (counted,)), ("a", "b"))
+    engine, effects = begun(RunPlan(rounds=3), resume=point)
+    opened = the(PublishRound, effects)
+    assert (opened.round, opened.attempt, opened.phase) == (3, 2, "open")
+    assert the(Refused, update(engine, "a", sha="x")).verdict == "duplicate"
+    assert the(Aggregate, update(engine, "b")).contributions == (counted, Contribution("b", "sha-b", 10))
+
+
+def test_a_closed_round_is_averaged_again_without_taking_more() -> None:
+    """After a restart between closing and committing, the same contributions are averaged at once."""
+    counted = Contribution("a", "x", 10)
+    point = ResumePoint(0, OpenRound(1, 1, ("a", "b"), 1, (counted,), closed=True), ("a", "b"))
+    engine, effects = begun(RunPlan(rounds=1, quorum=1), resume=point)
+    assert the(Aggregate, effects).contributions == (counted,)
+    assert the(Refused, update(engine, "b")).verdict == "stale"
+
+
+def test_between_rounds_a_restart_gives_the_roster_time_to_come_back() -> None:
+    """The next round does not open with the first device that reconnects, but when all of the roster are back."""
+    engine, _ = begun(RunPlan(rounds=5, grace_s=10), resume=ResumePoint(2, None, ("a", "b")))
+    assert has(Wait, engine.handle(DeviceSeen("a", 10), now=1.0))
+    assert the(PublishRound, engine.handle(DeviceSeen("b", 10), now=2.0)).invited == ("a", "b")
+
+
+def test_a_finished_run_is_finished_again() -> None:
+    """Resuming a run that is complete says so."""
+    _, effects = begun(RunPlan(rounds=2), resume=ResumePoint(2, None, ("a",)))
+    assert the(PublishRound, effects).phase == "finished"
+    assert has(Finish, effects)
+
+
+def test_work_that_never_ends_fails_the_run() -> None:
+    """Averaging has a deadline too."""
+    engine, _ = begun(RunPlan(rounds=1, work_s=100), "a")
+    assert the(Wait, update(engine, "a", now=1.0)).until == 101.0
+    assert the(Fail, engine.handle(Tick(), now=101.0)).reason == "averaging round 1 took more than 100 s"

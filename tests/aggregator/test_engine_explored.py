@@ -1,0 +1,202 @@
+"""The round engine, told anything in any order: what has to hold holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from aggregator.engine import (
+    Aggregate,
+    Aggregated,
+    Commit,
+    Committed,
+    Contribution,
+    Counted,
+    DeviceGone,
+    DeviceSeen,
+    Effect,
+    Event,
+    Fail,
+    Finish,
+    OpenRound,
+    PublishRound,
+    Refused,
+    ResumePoint,
+    RoundEngine,
+    RunPlan,
+    Started,
+    Tick,
+    UpdateAccepted,
+    Wait,
+)
+
+DEVICES = st.sampled_from(["a", "b", "c", "d"])
+PLANS = st.builds(
+    RunPlan,
+    rounds=st.integers(1, 3),
+    per_round=st.sampled_from([0, 2]),
+    min_devices=st.integers(1, 3),
+    wait_s=st.just(50.0),
+    deadline_s=st.just(20.0),
+    quorum=st.integers(0, 2),
+    max_attempts=st.integers(1, 3),
+    grace_s=st.sampled_from([0.0, 5.0]),
+    work_s=st.just(30.0),
+)
+
+
+class Rounds(RuleBasedStateMachine):
+    """Keeps what a store would keep, and holds every effect against it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = False
+        self.engine: RoundEngine | None = None
+        self.work: list[Event] = []
+
+    @precondition(lambda self: self.engine is None or self.ended)
+    @rule(plan=PLANS)
+    def begin(self, plan: RunPlan) -> None:
+        """A run begins; when it has ended, another one."""
+        self.now = 0.0
+        self.ended = False
+        self.point = ResumePoint()
+        self.counted: set[tuple[int, str]] = set()
+        self.averaged: dict[int, tuple[Contribution, ...]] = {}
+        self.work = []
+        self.last: tuple[Effect, ...] = ()
+        self.plan = plan
+        self.engine = RoundEngine(plan)
+        self.tell(Started())
+
+    def tell(self, event: Event) -> None:
+        assert self.engine is not None
+        self.last = self.engine.handle(event, now=self.now)
+        for effect in self.last:
+            self.keep(effect)
+
+    def keep(self, effect: Effect) -> None:
+        assert not self.ended, "nothing is asked for after the end"
+        if isinstance(effect, PublishRound) and effect.phase == "open":
+            known = self.point.open
+            contributions: tuple[Contribution, ...] = ()
+            if known is not None and known.round == effect.round:
+                assert effect.attempt >= known.attempt
+                contributions = known.contributions
+            assert {entry.device for entry in contributions} <= set(effect.invited)
+            assert list(effect.invited) == sorted(set(effect.invited))
+            assert 1 <= effect.quorum <= len(effect.invited)
+            assert effect.quorum == (self.plan.quorum or len(effect.invited))
+            assert effect.attempt <= self.plan.max_attempts
+            assert self.now < effect.deadline <= self.now + self.plan.deadline_s
+            opened = OpenRound(effect.round, effect.attempt, effect.invited, effect.quorum, contributions)
+            self.point = replace(self.point, open=opened, roster=effect.roster)
+        elif isinstance(effect, Counted):
+            open_round = self.point.open
+            assert open_round is not None
+            assert open_round.round == effect.round
+            assert not open_round.closed
+            assert effect.contribution.device in open_round.invited
+            key = (effect.round, effect.contribution.device)
+            assert key not in self.counted, "a device counts once in a round"
+            self.counted.add(key)
+            contributions = tuple(sorted((*open_round.contributions, effect.contribution)))
+            self.point = replace(self.point, open=replace(open_round, contributions=contributions))
+        elif isinstance(effect, Aggregate):
+            open_round = self.point.open
+            assert open_round is not None
+            assert effect.contributions == open_round.contributions
+            assert len(effect.contributions) >= open_round.quorum, "no round without its quorum"
+            assert self.averaged.setdefault(effect.round, effect.contributions) == effect.contributions
+            self.point = replace(self.point, open=replace(open_round, closed=True))
+            self.work.append(Aggregated(effect.round, "weights"))
+        elif isinstance(effect, Commit):
+            self.work.append(Committed(effect.round))
+        elif isinstance(effect, (Finish, Fail)):
+            self.ended = True
+            if isinstance(effect, Finish):
+                assert self.point.committed == self.plan.rounds
+
+    @precondition(lambda self: self.engine is not None and not self.ended)
+    @rule(device=DEVICES, samples=st.sampled_from([0, 5, 9]))
+    def seen(self, device: str, samples: int) -> None:
+        self.tell(DeviceSeen(device, samples))
+
+    @precondition(lambda self: self.engine is not None and not self.ended)
+    @rule(device=DEVICES)
+    def gone(self, device: str) -> None:
+        self.tell(DeviceGone(device))
+
+    @precondition(lambda self: self.engine is not None and not self.ended)
+    @rule(device=DEVICES, sha256=st.sampled_from(["x", "y"]), back=st.sampled_from([0, 0, 0, 1, -1]))
+    def update(self, device: str, sha256: str, back: int) -> None:
+        assert self.engine is not None
+        self.tell(UpdateAccepted(self.engine.view.round - back, device, sha256, 5))
+        answers = [effect for effect in self.last if isinstance(effect, (Counted, Refused))]
+        assert len(answers) == 1, "every update has one verdict"
+
+    @precondition(lambda self: self.engine is not None and not self.ended)
+    @rule(seconds=st.sampled_from([0.0, 1.0, 6.0, 20.0, 50.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.tell(Tick())
+
+    @precondition(lambda self: self.work and not self.ended)
+    @rule()
+    def work_is_done(self) -> None:
+        event = self.work.pop(0)
+        if isinstance(event, Committed):
+            # What the store does just before the engine is told.
+            self.point = ResumePoint(event.round, None, self.point.roster)
+        self.tell(event)
+
+    @precondition(lambda self: self.engine is not None and not self.ended)
+    @rule(round_number=st.integers(0, 4), committed=st.booleans())
+    def work_nobody_asked_for(self, round_number: int, committed: bool) -> None:
+        """A report of work that is not under way changes nothing; one that is, has its own rule."""
+        event: Event = Committed(round_number) if committed else Aggregated(round_number, "other")
+        if any(type(event) is type(due) and event.round == due.round for due in self.work):
+            return
+        assert self.engine is not None
+        before = self.engine.view
+        self.tell(event)
+        after = self.engine.view
+        assert (after.round, after.contributions) == (before.round, before.contributions)
+
+    @precondition(lambda self: self.engine is not None and not self.ended)
+    @rule()
+    def killed_and_resumed(self) -> None:
+        """What the store has is where the run goes on."""
+        self.work.clear()
+        engine = RoundEngine(self.plan, resume=self.point)
+        self.engine = engine
+        view, open_round = engine.view, self.point.open
+        if open_round is None:
+            assert view.round == self.point.committed + 1
+            assert view.contributions == ()
+        else:
+            assert (view.round, view.attempt, view.invited, view.quorum, view.contributions) == (
+                open_round.round,
+                open_round.attempt,
+                open_round.invited,
+                open_round.quorum,
+                open_round.contributions,
+            )
+        self.tell(Started())
+
+    @invariant()
+    def every_wait_has_a_deadline_and_a_reason(self) -> None:
+        if self.engine is None or self.ended:
+            return
+        wait = self.last[-1]
+        assert isinstance(wait, Wait)
+        assert sum(isinstance(effect, Wait) for effect in self.last) == 1
+        assert wait.reason
+        assert self.now < wait.until <= self.now + max(self.plan.wait_s, self.plan.deadline_s, self.plan.work_s)
+
+
+Rounds.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestRounds = Rounds.TestCase
