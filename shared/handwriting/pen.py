@@ -108,19 +108,34 @@ def _develop(canvas: NDArray[np.uint8], *, side: int, gain: float) -> NDArray[np
 
     left, top, width, height = cv2.boundingRect(canvas)
     fine = side * _FINE
-    x = left - math.floor((fine - width) / 2)
-    y = top - math.floor((fine - height) / 2)
-    limit = canvas.shape[0] - fine
-    x, y = min(max(x, 0), limit), min(max(y, 0), limit)
-    sample: NDArray[np.uint8] = cv2.resize(
-        canvas[y : y + fine, x : x + fine], (side, side), interpolation=cv2.INTER_AREA
-    )
+    if abs(max(width, height) - fine) > 1:
+        # light pressure at the ends left the line thinner than the width that the scale was chosen for
+        window = _rescaled(canvas[top : top + height, left : left + width], fine=fine)
+    else:
+        limit = canvas.shape[0] - fine
+        x = min(max(left - math.floor((fine - width) / 2), 0), limit)
+        y = min(max(top - math.floor((fine - height) / 2), 0), limit)
+        window = canvas[y : y + fine, x : x + fine]
+    sample: NDArray[np.uint8] = cv2.resize(window, (side, side), interpolation=cv2.INTER_AREA)
     if gain != 1.0:
         sample = cv2.convertScaleAbs(sample, alpha=gain)
     # the faintest pixels of a box's edge may fall below what counts as ink
     box = cv2.boundingRect(cv2.compare(sample, INK_THRESHOLD, cv2.CMP_GE))
     filled = max(box[2:]) == side and max(abs(2 * box[0] + box[2] - side), abs(2 * box[1] + box[3] - side)) <= 1
     return sample if filled or side != SIDE else canonical_sample(sample)
+
+
+def _rescaled(crop: NDArray[np.uint8], *, fine: int) -> NDArray[np.uint8]:
+    """Scale a crop so that its longer side is ``fine`` pixels, and centre it on ``fine`` × ``fine`` paper."""
+    import cv2
+
+    height, width = crop.shape
+    scale = fine / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    window = np.zeros((fine, fine), np.uint8)
+    x, y = (fine - size[0]) // 2, (fine - size[1]) // 2
+    window[y : y + size[1], x : x + size[0]] = cv2.resize(crop, size, interpolation=cv2.INTER_NEAREST)
+    return window
 
 
 def _disc(side: int) -> NDArray[np.uint8]:
