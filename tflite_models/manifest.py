@@ -13,8 +13,6 @@ from tflite_models.architecture import Architecture, LayerSpec, MaskSpec, Parame
 
 __all__ = ["ConstantSpec", "FileSpec", "Manifest", "MaskSpec", "ParameterSpec", "parse_manifest"]
 
-MANIFEST_FORMAT = 1
-
 
 class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,7 +61,7 @@ class Manifest(_Spec):
         versions: what it was built with.
     """
 
-    format: Literal[1] = MANIFEST_FORMAT
+    format: Literal[1] = 1
     name: str
     labels: tuple[str, ...] = Field(min_length=1)
     label_set: str

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import tensorflow as tf
 
-Tensor = tf.Tensor
+# tf.Tensor, which has no types that mypy could read.
+Tensor: TypeAlias = Any
 Parameters = Mapping[str, Tensor]
 Gradients = dict[str, Tensor]
 
@@ -61,10 +62,12 @@ def product(left: Tensor, right: Tensor, *, transpose_right: bool = False) -> Te
     return tf.reshape(out, out.shape[1:])
 
 
-def column_sums(matrix: Tensor) -> Tensor:
-    """Sum ``(n, m)`` over its rows to ``(m,)``, as a product: LiteRT's SUM is many times slower than its matmul."""
-    ones = tf.ones((1, matrix.shape[0]), tf.float32)
-    return tf.reshape(product(ones, matrix), (matrix.shape[1],))
+def stored_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape in which the program holds a parameter: a matrix as a batch of one, ready for a product.
+
+    A reshape copies in XNNPACK, and the kernel of the first dense layer is most of the weights.
+    """
+    return (1, *shape) if len(shape) == 2 else shape
 
 
 def positive(x: Tensor) -> Tensor:

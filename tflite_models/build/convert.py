@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from shared.errors import ModelError
+from tflite_models.build.quiet import quiet_stderr
 from tflite_models.flatbuffer import check_builtin_only, check_no_scalars, op_name, parse
 
 _IDENTIFIER = b"TFL3"
@@ -28,7 +27,7 @@ def convert(module: tf.Module, signatures: dict[str, Callable[..., Any]], *, nam
         ModelError: an op has no builtin kernel; the message names it.
     """
     module.inkfleet_functions = signatures  # a saved model keeps only what the module reaches
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet_stderr():
         tf.saved_model.save(module, folder, signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -49,7 +48,7 @@ def canonical(data: bytes, *, name: str) -> bytes:
     Raises:
         ModelError: an op is not builtin, or an input or output is a scalar.
     """
-    import flatbuffers
+    import flatbuffers  # type: ignore[import-untyped]
 
     model = parse(data, name=name)
     check_builtin_only(model, name=name)
@@ -115,17 +114,3 @@ def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     named = [line for line in lines if "op" in line.lower() and ("tf." in line or "Flex" in line)]
     return (named or lines or [type(error).__name__])[0][:200]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep TensorFlow's chatter from the terminal: its C++ parts write to file descriptor 2 directly."""
-    saved = os.dup(2)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)

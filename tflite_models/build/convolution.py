@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tflite_models.build.block import Forward, Gradients, Parameters, Tensor, column_sums, positive, product
+from tflite_models.build.block import Forward, Gradients, Parameters, Tensor, positive, product
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Convolution:
         kernel_gradient = product(tf.transpose(patches), gradient)
         gradients = {f"{self.name}.kernel": tf.reshape(kernel_gradient, weights.shape)}
         if self.use_bias:
-            gradients[f"{self.name}.bias"] = column_sums(gradient)
+            gradients[f"{self.name}.bias"] = tf.reduce_sum(gradient, axis=0)
         if not wants_input:
             return None, gradients
         rows, columns = self.kernel

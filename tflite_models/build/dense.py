@@ -7,37 +7,43 @@ from typing import Any
 
 import tensorflow as tf
 
-from tflite_models.build.block import Forward, Gradients, Parameters, Tensor, column_sums, positive, product
+from tflite_models.build.block import Forward, Gradients, Parameters, Tensor, positive
 
 
 @dataclass(frozen=True)
 class Dense:
-    """``y = relu(x W + b)``; ``dW = xᵀ g``, ``db = Σ g``, ``dx = g Wᵀ`` with ``g`` masked by the ReLU."""
+    """``y = relu(x W + b)``; ``dW = xᵀ g``, ``db = Σ g``, ``dx = g Wᵀ`` with ``g`` masked by the ReLU.
+
+    The kernel is ``(1, in, out)`` (``block.stored_shape``), and so is its gradient.
+    """
 
     name: str
     use_bias: bool
     relu: bool
 
     def forward(self, x: Tensor, parameters: Parameters, masks: Parameters) -> Forward:
-        y = product(x, parameters[f"{self.name}.kernel"])
+        x = tf.reshape(x, (1, *x.shape))
+        y = tf.matmul(x, parameters[f"{self.name}.kernel"])
         if self.use_bias:
             y = y + parameters[f"{self.name}.bias"]
         if self.relu:
             y = tf.nn.relu(y)
-        return Forward(y, (x, y))
+        return Forward(tf.reshape(y, y.shape[1:]), (x, y))
 
     def backward(
         self, saved: Any, gradient: Tensor, parameters: Parameters, *, wants_input: bool
     ) -> tuple[Tensor | None, Gradients]:
         x, y = saved
+        gradient = tf.reshape(gradient, y.shape)
         if self.relu:
             gradient = gradient * positive(y)
-        gradients = {f"{self.name}.kernel": product(tf.transpose(x), gradient)}
+        gradients = {f"{self.name}.kernel": tf.matmul(x, gradient, transpose_a=True)}
         if self.use_bias:
-            gradients[f"{self.name}.bias"] = column_sums(gradient)
+            gradients[f"{self.name}.bias"] = tf.reduce_sum(gradient, axis=(0, 1))
         if not wants_input:
             return None, gradients
-        return product(gradient, parameters[f"{self.name}.kernel"], transpose_right=True), gradients
+        back = tf.matmul(gradient, parameters[f"{self.name}.kernel"], transpose_b=True)
+        return tf.reshape(back, back.shape[1:]), gradients
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,11 @@ from tflite_models.architecture import (
 from tflite_models.build.block import Block, Gradients, Parameters, Tensor
 from tflite_models.build.convolution import Convolution
 from tflite_models.build.dense import Dense, Dropout, Flatten, ReLU
+from tflite_models.build.pooled_pair import PooledPair
 from tflite_models.build.pooling import MaxPool
+
+BLOCK_SAMPLES = 8
+"""Samples of the fast front that go through together: few enough for their arrays to stay in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +104,16 @@ def cross_entropy(logits: Tensor, y: Tensor, weight: Tensor) -> Loss:
 
 def blocks(architecture: Architecture) -> list[Block]:
     """Turn layers into blocks; the softmax at the end belongs to the loss."""
+    steps = list(architecture.outputs())
     chain: list[Block] = []
-    for layer, _, _ in architecture.outputs():
+    pair = _pooled_pair(architecture)
+    if pair is not None:
+        chain.append(pair)
+        steps = steps[4:]
+    for layer, _, _ in steps:
         relu = getattr(layer, "activation", "") == "relu"
         if isinstance(layer, Conv2DSpec):
-            chain.append(
-                Convolution(layer.name, layer.kernel, padding(layer), layer.use_bias, relu),
-            )
+            chain.append(Convolution(layer.name, layer.kernel, padding(layer), layer.use_bias, relu))
         elif isinstance(layer, MaxPool2DSpec):
             chain.append(MaxPool(layer.pool, layer.strides))
         elif isinstance(layer, FlattenSpec):
@@ -118,6 +125,24 @@ def blocks(architecture: Architecture) -> list[Block]:
         elif isinstance(layer, ReLUSpec):
             chain.append(ReLU())
     return chain
+
+
+def _pooled_pair(architecture: Architecture) -> PooledPair | None:
+    """Recognise a front of two 3×3 convolutions with ReLU and 2×2 pooling on few channels, which has a faster form."""
+    front = architecture.layers[:4]
+    if len(front) < 4 or architecture.input_shape[2] > 4:
+        return None
+    for convolution, pool in (front[:2], front[2:]):
+        if not (
+            isinstance(convolution, Conv2DSpec)
+            and isinstance(pool, MaxPool2DSpec)
+            and (convolution.kernel, convolution.padding, convolution.activation) == ((3, 3), "valid", "relu")
+            and convolution.use_bias
+            and pool.pool == pool.strides == (2, 2)
+        ):
+            return None
+    *_, (_, _, shape) = list(architecture.outputs())[:4]
+    return PooledPair(front[0].name, front[2].name, shape[0], shape[1], block=BLOCK_SAMPLES)
 
 
 def padding(layer: Conv2DSpec) -> tuple[tuple[int, int], tuple[int, int]]:

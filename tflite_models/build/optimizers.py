@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tflite_models.build.block import Gradients, Tensor, product
+from tflite_models.build.block import Gradients, Tensor
 
 ADAM_BETA_1 = 0.9
 ADAM_BETA_2 = 0.999
@@ -38,8 +38,7 @@ def clip_scale(gradients: Gradients, clip_norm: Tensor) -> Tensor:
     """
     total = None
     for gradient in gradients.values():
-        row = tf.reshape(gradient, (1, -1))
-        squares = tf.reshape(product(row, row, transpose_right=True), (1,))
+        squares = tf.reshape(tf.reduce_sum(gradient * gradient, keepdims=True), (1,))
         total = squares if total is None else total + squares
     norm = tf.sqrt(total)
     scale = tf.minimum(clip_norm / tf.maximum(norm, 1e-30), 1.0)

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tflite_models.architecture import Architecture
-from tflite_models.build.block import Gradients, Tensor, positive
+from tflite_models.build.block import Gradients, Tensor, positive, stored_shape
 from tflite_models.build.network import Loss, Network
 from tflite_models.build.optimizers import adam_step, add_proximal, clip_scale, momentum_step
 
@@ -48,7 +48,7 @@ class TrainingProgram(tf.Module):  # type: ignore[misc]
 
     def _variables(self, prefix: str) -> dict[str, tf.Variable]:
         return {
-            spec.name: tf.Variable(tf.zeros(spec.shape), name=f"{prefix}.{spec.name}")
+            spec.name: tf.Variable(tf.zeros(stored_shape(spec.shape)), name=f"{prefix}.{spec.name}")
             for spec in self._architecture.parameters()
         }
 
@@ -122,14 +122,16 @@ class TrainingProgram(tf.Module):  # type: ignore[misc]
 
         def set_weights(*values: Tensor) -> Outputs:
             for name, value in zip(names, values, strict=True):
-                self._weights[name].assign(value)
-                self._anchor[name].assign(value)
+                stored = tf.reshape(value, stored_shape(tuple(value.shape)))
+                self._weights[name].assign(stored)
+                self._anchor[name].assign(stored)
             return {"done": tf.slice(tf.reshape(values[-1], (-1,)), (0,), (1,))}
 
         return tf.function(set_weights, input_signature=specs)
 
     def _get_weights(self) -> Outputs:
-        return self._read()
+        weights = self._read()
+        return {spec.name: tf.reshape(weights[spec.name], spec.shape) for spec in self._architecture.parameters()}
 
     def _reset_optimizer(self) -> Outputs:
         self._powers.assign(tf.ones((2,)))

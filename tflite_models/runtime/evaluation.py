@@ -53,8 +53,10 @@ def evaluate(
         raise DataError(f"expected {count} labels, one per image, got shape {labels.shape}")
     if int(labels.min()) < 0 or int(labels.max()) >= classes:
         raise DataError(f"expected class indices below {classes}, got {labels.min()} to {labels.max()}")
-    measure = _with_reader if isinstance(reader_or_program, FrozenReader) else _with_program
-    loss, predicted = measure(reader_or_program, images, labels)  # type: ignore[operator]
+    if isinstance(reader_or_program, FrozenReader):
+        loss, predicted = _with_reader(reader_or_program, images, labels)
+    else:
+        loss, predicted = _with_program(reader_or_program, images, labels)
     confusion = np.bincount(labels.astype(np.int64) * classes + predicted, minlength=classes * classes)
     return Evaluation(
         loss=loss / count,

@@ -18,7 +18,7 @@ from tflite_models.runtime.program import TrainingProgram
 __all__ = ["TrainHyper", "TrainResult", "TrainingStopped", "draw_masks", "padded_batches", "train"]
 
 
-class TrainingStopped(InkfleetError):
+class TrainingStopped(InkfleetError):  # noqa: N818 - asked for, so no error
     """Training was asked to stop before its end; the program's weights are those of an unfinished epoch."""
 
 
