@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from aggregator.aggregation import (
     Aggregation,
@@ -33,6 +34,10 @@ EVERY: dict[str, Rule] = {
 every = pytest.mark.parametrize("rule", EVERY.values(), ids=EVERY.keys())
 
 Fleet = dict[str, tuple[Tensors, int]]
+
+
+def f32(values: list[float]) -> NDArray[np.float32]:
+    return np.array(values, np.float32)
 
 
 def tensors(seed: int) -> Tensors:
@@ -133,35 +138,35 @@ def test_memory_does_not_grow_with_the_fleet(rule: Rule, tmp_path: Path) -> None
 
 def test_the_weighted_mean_is_fedavg() -> None:
     """One device of 300 samples and one of 100: three parts and one."""
-    updates = {"a": ({"w": np.float32([4.0])}, 300), "b": ({"w": np.float32([8.0])}, 100)}
-    aggregate = WeightedMean().combine(InMemoryUpdates(updates), base={"w": np.float32([2.0])})
-    np.testing.assert_array_equal(aggregate.weights["w"], np.float32([5.0]))
+    updates = {"a": ({"w": f32([4.0])}, 300), "b": ({"w": f32([8.0])}, 100)}
+    aggregate = WeightedMean().combine(InMemoryUpdates(updates), base={"w": f32([2.0])})
+    np.testing.assert_array_equal(aggregate.weights["w"], f32([5.0]))
     assert aggregate.measurements == {"weight_total": 400.0, "step_norm_l2": 3.0}
 
 
 def test_the_plain_mean_does_not_ask_for_samples() -> None:
     """A device of one sample weighs as much as one of many."""
-    updates = {"a": ({"w": np.float32([4.0])}, 300), "b": ({"w": np.float32([8.0])}, 1)}
-    aggregate = Mean().combine(InMemoryUpdates(updates), base={"w": np.float32([0.0])})
-    np.testing.assert_array_equal(aggregate.weights["w"], np.float32([6.0]))
+    updates = {"a": ({"w": f32([4.0])}, 300), "b": ({"w": f32([8.0])}, 1)}
+    aggregate = Mean().combine(InMemoryUpdates(updates), base={"w": f32([0.0])})
+    np.testing.assert_array_equal(aggregate.weights["w"], f32([6.0]))
 
 
 def test_sums_are_float64() -> None:
     """A large and many small values: float32 sums would lose the small ones."""
     values = [1.0] + [1e-8] * 1000
-    updates = {f"d{i:04d}": ({"w": np.float32([value])}, 1) for i, value in enumerate(values)}
-    result = Mean().combine(InMemoryUpdates(updates), base={"w": np.float32([0.0])}).weights["w"]
-    exact = np.float64(np.float32(values)).sum() / len(values)
+    updates = {f"d{i:04d}": ({"w": f32([value])}, 1) for i, value in enumerate(values)}
+    result = Mean().combine(InMemoryUpdates(updates), base={"w": f32([0.0])}).weights["w"]
+    exact = f32(values).astype(np.float64).sum() / len(values)
     assert result[0] == np.float32(exact)
 
 
 def test_clipping_scales_a_long_step_back_and_leaves_a_short_one() -> None:
     """A step of norm 5 becomes one of norm 1 in the same direction; one of norm 0.5 stays bit for bit."""
-    base = {"w": np.float32([1.0, 1.0])}
-    updates = InMemoryUpdates({"a": ({"w": np.float32([4.0, 5.0])}, 1), "b": ({"w": np.float32([1.3, 1.4])}, 1)})
+    base = {"w": f32([1.0, 1.0])}
+    updates = InMemoryUpdates({"a": ({"w": f32([4.0, 5.0])}, 1), "b": ({"w": f32([1.3, 1.4])}, 1)})
     clipped, measured = ClipUpdates(max_norm_l2=1.0).apply(updates, base=base)
     np.testing.assert_allclose(clipped.tensor(0, "w"), [1.6, 1.8], rtol=1e-6)
-    np.testing.assert_array_equal(clipped.tensor(1, "w"), np.float32([1.3, 1.4]))
+    np.testing.assert_array_equal(clipped.tensor(1, "w"), f32([1.3, 1.4]))
     assert measured == {"clipped": 1.0, "update_norm_l2_max": 5.0}
 
 

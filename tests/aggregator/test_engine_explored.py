@@ -55,7 +55,7 @@ class Rounds(RuleBasedStateMachine):
         super().__init__()
         self.ended = False
         self.engine: RoundEngine | None = None
-        self.work: list[Event] = []
+        self.work: list[Aggregated | Committed] = []
 
     @precondition(lambda self: self.engine is None or self.ended)
     @rule(plan=PLANS)
@@ -157,7 +157,7 @@ class Rounds(RuleBasedStateMachine):
     @rule(round_number=st.integers(0, 4), committed=st.booleans())
     def work_nobody_asked_for(self, round_number: int, committed: bool) -> None:
         """A report of work that is not under way changes nothing; one that is, has its own rule."""
-        event: Event = Committed(round_number) if committed else Aggregated(round_number, "other")
+        event = Committed(round_number) if committed else Aggregated(round_number, "other")
         if any(type(event) is type(due) and event.round == due.round for due in self.work):
             return
         assert self.engine is not None
