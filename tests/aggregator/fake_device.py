@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import queue
 import secrets
@@ -11,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from shared.errors import BrokerError
 from shared.messages import (
     BlobRef,
     DeviceState,
@@ -97,8 +99,15 @@ class FakeDevice:
             self._say_state(online=False)
             self.link.flush(2.0)
         self._inbox.put(None)
+        self._thread.join(1.0)
         self.link.stop()
         self._thread.join(10.0)
+
+    def vanish(self) -> None:
+        """Die: the broker says so in the device's name."""
+        self._say_state(online=False)
+        assert self.link.flush(10.0)
+        self.link.stop()
 
     def publish(self, topic: str, message: MessageModel) -> None:
         """Publish a control message."""
@@ -115,12 +124,11 @@ class FakeDevice:
         return self._inbox.get(timeout=timeout_s)
 
     def _follow(self) -> None:
-        pending: Message | None = None
-        while True:
-            message = pending or self._inbox.get()
-            pending = None
-            if message is None:
-                return
+        with contextlib.suppress(BrokerError):  # the link was stopped under it
+            self._follow_until_stopped()
+
+    def _follow_until_stopped(self) -> None:
+        while (message := self._inbox.get()) is not None:
             if message.topic == self.topics.round:
                 manifest = decode(RoundManifest, message.payload, topic=message.topic)
                 if not self._take_part(manifest):
