@@ -1,4 +1,21 @@
-"""What an aggregator says about its run: JSON events, and one line of metrics for each round."""
+"""What an aggregator says about its run: JSON events, and one line of metrics for each round.
+
+===========  ==========================================================================================================
+event        says
+===========  ==========================================================================================================
+listening    the broker is reached: ``run``, ``fleet``, ``round`` (the next one)
+waiting      what for: ``reason``, ``left_s``
+device       one came or went: ``device``, ``online``, ``devices`` (how many are online)
+opened       a round: ``run``, ``round``, ``rounds``, ``attempt``, ``invited``, ``quorum``
+update       one has its verdict: ``round``, ``device``, ``samples``, ``verdict``, ``reason``, ``received``, ``of``,
+             ``metrics``
+closed       a round takes no more: ``round``, ``participants``
+round        a round is committed and tested, in the order of the rounds; the line of ``metrics.jsonl``
+broker       the connection was lost or is back: ``connected``, ``reason``
+dropped      a message broke the protocol: ``reason``
+finished     all rounds are done: ``run``, ``rounds``, ``weights_sha256``, ``weights`` (the file)
+===========  ==========================================================================================================
+"""
 
 from __future__ import annotations
 
@@ -12,7 +29,7 @@ from shared.errors import StorageError
 from shared.files import write_bytes
 
 Event = dict[str, Any]
-"""``{"event": kind, …}``; the kinds are listed in ``docs/reference/events.md``."""
+"""``{"event": kind, …}``, see above."""
 
 
 class EventLog:

@@ -25,7 +25,7 @@ from shared.errors import BrokerError, DataError, ModelError, RunError, StorageE
 from shared.labels import label_set
 from shared.messages import RoundManifest, ServerState
 from shared.tensors import Tensors, encode_tensors, sha256_of
-from tests.aggregator.fake_device import FakeDevice
+from tests.aggregator.fake_device import FakeDevice, noisy
 from tflite_models.bundle import ModelBundle, builtin_bundle
 from tflite_models.runtime.weights import initial_weights, save_weights
 
@@ -97,7 +97,7 @@ def serve(
     started: list[Running] = []
 
     def start(test: Dataset | None = None, **options: Any) -> Running:
-        defaults = {
+        defaults: dict[str, Any] = {
             "broker": str(mosquitto.address),
             "fleet": fleet_id,
             "folder": tmp_path / "run",
@@ -127,19 +127,15 @@ def metrics_of(folder: Path) -> list[Event]:
 
 
 def expected_weights(model: ModelBundle, *, rounds: int, samples: dict[str, int], seed: int = 7) -> Tensors:
-    """FedAvg of what the fake devices answer, worked out in one line of NumPy a tensor."""
-    from tests.aggregator.fake_device import noisy
-
+    """FedAvg of what the fake devices answer, worked out apart from the aggregator."""
     weights = initial_weights(model.manifest, seed=seed)
+    total = sum(samples.values())
     for number in range(1, rounds + 1):
-        updates = {name: noisy(weights, seed=seed, round_number=number, device=name) for name in sorted(samples)}
-        total = sum(samples.values())
-        weights = {
-            key: (sum(updates[name][key].astype(np.float64) * samples[name] for name in updates) / total).astype(
-                np.float32
-            )
-            for key in weights
-        }
+        sums = {key: np.zeros(tensor.shape, np.float64) for key, tensor in weights.items()}
+        for name in sorted(samples):
+            for key, tensor in noisy(weights, seed=seed, round_number=number, device=name).items():
+                sums[key] += tensor.astype(np.float64) * samples[name]
+        weights = {key: (tensor / total).astype(np.float32) for key, tensor in sums.items()}
     return weights
 
 
@@ -339,8 +335,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bytes(
         if "--resume" not in arguments:
             arguments.append("--resume")
     assert process.returncode == 0
-    samples = {"a": 30, "b": 20, "c": 10}
-    expected = encode_tensors(expected_weights(model, rounds=5, samples=samples))
+    expected = encode_tensors(expected_weights(model, rounds=5, samples={"a": 30, "b": 20, "c": 10}))
     assert seen[-1]["event"] == "finished"
     assert seen[-1]["weights_sha256"] == sha256_of(expected)
     assert [line["round"] for line in metrics_of(tmp_path / "run")] == [1, 2, 3, 4, 5]
