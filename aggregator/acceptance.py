@@ -15,8 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
+from aggregator.aggregation import step_squared
 from shared.errors import ProtocolError
 from shared.messages import UpdateManifest
 from shared.tensors import Tensors, decode_tensors
@@ -177,19 +176,9 @@ def check_tensors(
     except ProtocolError as error:
         return Refusal("rejected", str(error))
     if bounds.max_norm_l2:
-        norm = distance_l2(tensors, base)
+        norm = math.sqrt(math.fsum(step_squared(tensor, base[name]) for name, tensor in tensors.items()))
         if not norm <= bounds.max_norm_l2:
             return Refusal(
                 "rejected", f"expected a step of L2 norm {bounds.max_norm_l2:g} at most, the update's is {norm:.4g}"
             )
     return None
-
-
-def distance_l2(tensors: Tensors, base: Tensors) -> float:
-    """Return the L2 norm of the difference, over all tensors, in float64."""
-    total = 0.0
-    for name, tensor in tensors.items():
-        step = tensor.astype(np.float64).ravel()
-        step -= base[name].ravel()
-        total += float(step @ step)
-    return math.sqrt(total)

@@ -7,7 +7,15 @@ each returns its measurements beside its result. `Aggregation` runs the transfor
 from aggregator.aggregation.clip import ClipUpdates
 from aggregator.aggregation.mean import Mean
 from aggregator.aggregation.pipeline import Aggregation, aggregation_for
-from aggregator.aggregation.stage import Aggregate, InMemoryUpdates, Measurements, Rule, Transform, Updates
+from aggregator.aggregation.stage import (
+    Aggregate,
+    InMemoryUpdates,
+    Measurements,
+    Rule,
+    Transform,
+    Updates,
+    step_squared,
+)
 from aggregator.aggregation.weighted_mean import WeightedMean
 
 __all__ = [
@@ -22,4 +30,5 @@ __all__ = [
     "Updates",
     "WeightedMean",
     "aggregation_for",
+    "step_squared",
 ]

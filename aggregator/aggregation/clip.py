@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from aggregator.aggregation.stage import Measurements, Updates, read_checked
+from aggregator.aggregation.stage import Measurements, Updates, read_checked, step_squared
 from shared.errors import SettingsError
 from shared.tensors import Tensors
 
@@ -35,10 +35,10 @@ class ClipUpdates:
         """Return the clipped updates. Measurements: ``clipped`` (updates), ``update_norm_l2_max`` before clipping."""
         norms = []
         for position in range(len(updates.devices)):
-            squares = 0.0
-            for name, before in base.items():
-                step = np.subtract(read_checked(updates, position, name, like=before), before, dtype=np.float64).ravel()
-                squares += float(step @ step)
+            squares = math.fsum(
+                step_squared(read_checked(updates, position, name, like=before), before)
+                for name, before in base.items()
+            )
             norms.append(math.sqrt(squares))
         scales = [1.0 if norm <= self._max_norm_l2 else self._max_norm_l2 / norm for norm in norms]
         measured = {

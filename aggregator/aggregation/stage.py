@@ -50,6 +50,15 @@ def read_checked(updates: Updates, position: int, name: str, *, like: NDArray[np
     return tensor
 
 
+def step_squared(tensor: NDArray[np.float32], before: NDArray[np.float32]) -> float:
+    """Return the sum of the squares of the difference, in float64.
+
+    Not by a dot product: BLAS sums in an order that depends on its threads, and what is clipped must not.
+    """
+    step = np.subtract(tensor, before, dtype=np.float64)
+    return float(np.square(step, out=step).sum())
+
+
 class Transform(Protocol):
     """A stage that gives other updates."""
 

@@ -57,5 +57,5 @@ def weighted_mean(updates: Updates, *, base: Tensors, weights: Sequence[float]) 
         accumulator /= total
         result[name] = accumulator.astype(np.float32)
         accumulator -= before
-        squares += float(accumulator.ravel() @ accumulator.ravel())
+        squares += float(np.square(accumulator, out=weighted).sum())
     return Aggregate(result, {"weight_total": total, "step_norm_l2": math.sqrt(squares)})
