@@ -65,7 +65,9 @@ def _repertoire(writer: Writer, label: str) -> tuple[tuple[int, ...], NDArray[np
         raise DataError(f"no handwriting is known for the label {label!r}; choose from {', '.join(ALLOGRAPHS)}")
     rng = np.random.default_rng([writer.seed, writer.index, _STREAM_REPERTOIRE, zlib.crc32(label.encode())])
     pull = {CONTINENTAL: writer.school, ANGLO: -writer.school}
-    weights = np.array([m.share * np.exp(_SCHOOL_PULL * pull.get(m.school, 0.0)) for m in models])
+    # where writers stand close together, they use the common forms more and the rare ones less
+    power = 1.0 / max(writer.spread, 0.1)
+    weights = np.array([m.share**power * np.exp(_SCHOOL_PULL * pull.get(m.school, 0.0)) for m in models])
 
     # a person learns one or two forms and keeps to the first of them
     order = rng.choice(len(models), size=min(3, len(models)), replace=False, p=weights / weights.sum())
@@ -80,7 +82,9 @@ def _shaped(writer: Writer, label: str, model_number: int) -> Form:
     place = [zlib.crc32(label.encode()), model_number]
     rng = np.random.default_rng([writer.seed, writer.index, _STREAM_FORM, *place])
     shares = rng.dirichlet(np.full(len(model.shapes), 0.7))
-    points = _proportioned(np.tensordot(shares, model.shapes, axes=1), writer, rng)
+    between = np.tensordot(shares, model.shapes, axes=1)
+    plain = model.shapes[0]
+    points = _proportioned(plain + min(writer.spread, 1.0) * (between - plain), writer, rng)
     strokes = len(model.plans)
     stroke = model.stroke_of_point
     looseness = _looseness(points, stroke, strokes)[:, None]
