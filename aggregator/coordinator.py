@@ -60,6 +60,8 @@ from tflite_models.bundle import ModelBundle
 
 # A wait is told again after so many seconds.
 _SAY_WAIT_EVERY_S = 15.0
+# A client that sends rubbish without end must not fill the disk with events.
+_SAY_DROPPED_EVERY_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ class Coordinator:
         self._unmeasured: list[int] = []
         self._last_score: Score | None = None
         self._last_want_at = float("-inf")
+        self._dropped, self._dropped_said_at = 0, float("-inf")
         self.finished_at: float | None = None
         """When the last round was committed, on the clock; None while the run goes on."""
 
@@ -210,7 +213,10 @@ class Coordinator:
             elif topic.kind == "state":
                 self._presence(topic, message)
         except ProtocolError as error:
-            self._parts.log.say("dropped", reason=str(error))
+            self._dropped += 1
+            if self._clock() - self._dropped_said_at >= _SAY_DROPPED_EVERY_S:
+                self._parts.log.say("dropped", reason=str(error), count=self._dropped)
+                self._dropped, self._dropped_said_at = 0, self._clock()
 
     def _count_up(self, message: Message) -> None:
         if self._ledger is not None:

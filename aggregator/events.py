@@ -12,7 +12,8 @@ update       one has its verdict: ``round``, ``device``, ``samples``, ``verdict`
 closed       a round takes no more: ``round``, ``participants``
 round        a round is committed and tested, in the order of the rounds; the line of ``metrics.jsonl``
 broker       the connection was lost or is back: ``connected``, ``reason``
-dropped      a message broke the protocol: ``reason``
+rival        another aggregator is, or was until a moment ago, online in this fleet: ``fleet``, ``session``
+dropped      messages broke the protocol: ``reason`` of the last, ``count`` since the last such event
 finished     all rounds are done: ``run``, ``rounds``, ``weights_sha256``, ``weights`` (the file)
 ===========  ==========================================================================================================
 """

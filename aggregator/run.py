@@ -51,17 +51,18 @@ def begin(
     """Begin a new run, with its first weights.
 
     Raises:
-        RunError: the folder has a run that is not finished.
+        RunError: the folder has a run that is not finished, and has an update or more.
         ModelError: the weights to start from are of another model.
         StorageError: the run cannot be recorded.
     """
     last = store.last_run()
     if last is not None and not last.finished:
-        done = store.resume_point(last.run).committed
-        raise RunError(
-            f"folder {settings.folder} has run {last.run}, which ended after {done} of {last.settings.get('rounds')} "
-            "rounds; add --resume to go on with it, or take another --folder"
-        )
+        point = store.resume_point(last.run)
+        if point.committed or (point.open is not None and point.open.contributions):
+            raise RunError(
+                f"folder {settings.folder} has run {last.run}, which ended after {point.committed} of "
+                f"{last.settings.get('rounds')} rounds; add --resume to go on with it, or take another --folder"
+            )
     weights = (
         load_weights(settings.weights, model.manifest)
         if settings.weights is not None

@@ -25,8 +25,8 @@ from aggregator.spool import Spool
 from aggregator.store import Store
 from aggregator.workbench import Averaged, Broke, Examined, Workbench, Written
 from shared.dataset import Dataset
-from shared.errors import BrokerError
-from shared.messages import Score, ServerState
+from shared.errors import BrokerError, ProtocolError
+from shared.messages import Score, ServerState, decode
 from shared.mqtt import BrokerAddress, Message, MqttLink, OutboxBounds, Will
 from shared.tensors import MAX_HEADER_BYTES
 from shared.topics import Topics, check_name
@@ -35,7 +35,7 @@ from tflite_models.bundle import ModelBundle
 
 # How soon the loop notices that it is to stop.
 _STOP_LATENCY_S = 0.1
-# What may wait for the loop; chunks past it are dropped, and asked for again.
+# What may wait for the loop. Chunks past it are dropped, and asked for again; other messages past twice as much.
 _INBOX_BYTES = 256 * 1024 * 1024
 # Small, so that a control message never waits behind more than this of a broadcast.
 _OUTBOX = OutboxBounds(messages=64, size_bytes=1024 * 1024)
@@ -116,6 +116,7 @@ class Aggregator:
         self._inbox_bytes = 0
         self._inbox_lock = threading.Lock()
         self._session = 0
+        self._sessions: set[int] = set()
 
     def run(self, stop: threading.Event) -> RunSummary:
         """Run all rounds, or until ``stop`` is set. The calling thread is the loop.
@@ -228,7 +229,7 @@ class Aggregator:
             will=self._will,
             bounds=_OUTBOX,
         )
-        link.subscribe(self._topics.device_states(), qos=0)
+        link.subscribe(self._topics.device_states(), self._topics.server_state, qos=0)
         link.subscribe(*self._topics.from_devices())
         link.start()
         stack.callback(link.stop)
@@ -255,6 +256,7 @@ class Aggregator:
     def _will(self) -> Will:
         """A new connection has a new session number, so that the death of the old one is told apart."""
         self._session = max(self._session + 1, int(self._wall_clock() * 1000))
+        self._sessions.add(self._session)
         return Will(self._topics.server_state, ServerState(online=False, session=self._session).encode())
 
     def _say_goodbye(self, link: MqttLink, sender: Sender) -> None:
@@ -267,11 +269,19 @@ class Aggregator:
     def _on_message(self, message: Message) -> None:
         """On the network thread: leave the message for the loop, unless too much is there already."""
         size = len(message.payload)
+        bound = _INBOX_BYTES if "/chunk/" in message.topic else 2 * _INBOX_BYTES
         with self._inbox_lock:
-            if self._inbox_bytes + size > _INBOX_BYTES:
+            if self._inbox_bytes + size > bound:
                 return
             self._inbox_bytes += size
         self._inbox.put(message)
+
+    def _look_for_rival(self, message: Message, log: EventLog) -> None:
+        """Two aggregators of one fleet would overwrite each other's rounds: a person is to know."""
+        with contextlib.suppress(ProtocolError):
+            state = decode(ServerState, message.payload, topic=message.topic)
+            if state.online and state.session not in self._sessions:
+                log.say("rival", fleet=self._settings.fleet, session=state.session)
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -290,7 +300,10 @@ class Aggregator:
             if isinstance(item, Message):
                 with self._inbox_lock:
                     self._inbox_bytes -= len(item.payload)
-                coordinator.message(item)
+                if item.topic == self._topics.server_state:
+                    self._look_for_rival(item, log)
+                else:
+                    coordinator.message(item)
             elif isinstance(item, _LinkUp):
                 state = ServerState(online=True, session=item.session)
                 sender.control(self._topics.server_state, state.encode(), retain=True)

@@ -130,8 +130,13 @@ def line_of(event: dict[str, Any]) -> str | None:
         )
     if kind == "broker":
         return "broker: connected again" if event["connected"] else f"broker: {event['reason']}; trying again"
+    if kind == "rival":
+        return (
+            f"warning: another aggregator is online in fleet {event['fleet']}; two of them disturb each other: "
+            "stop one, or take another --fleet"
+        )
     if kind == "dropped":
-        return f"a message was passed over: {event['reason']}"
+        return f"{event['count']} messages were passed over: {event['reason']}"
     if kind == "finished":
         return f"finished: {event['weights']} (sha256 {event['weights_sha256'][:12]})"
     return None

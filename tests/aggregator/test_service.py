@@ -295,6 +295,8 @@ def test_stopping_says_offline_and_resuming_gives_the_same_bytes(
     listener = ear(mosquitto.address).up(first.topics.server_state)
     state = ServerState.model_validate_json(listener.next().payload)
     assert not state.online
+    with pytest.raises(RunError, match=r"ended after 1 of 3 rounds; add --resume to go on with it"):
+        serve(rounds=3).end()
     running = serve(handwriting_of(17), rounds=3, min_devices=2, resume=True)
     assert running.until("opened")["round"] == 2
     held.set()
@@ -417,10 +419,29 @@ def test_what_cannot_be_begun_or_resumed_says_why(
         serve(weights=tmp_path / "w.safetensors").end()
     with pytest.raises(RunError, match=r"round 1 needs 2 devices with samples, 0 came in 0\.2 s"):
         serve(min_devices=2, wait_s=0.2).end()
-    with pytest.raises(RunError, match=r"ended after 0 of 10 rounds; add --resume"):
-        serve().end()
+    # A run that nothing came of stands in nobody's way.
+    with pytest.raises(RunError, match=r"round 1 needs 1 device with samples, 0 came in 0\.2 s"):
+        serve(wait_s=0.2).end()
     with pytest.raises(RunError, match=r"was started with --lr 0\.05 \(now 0\.1\), --seed 7 \(now 8\); resume with"):
         serve(resume=True, lr=0.1, seed=8).end()
+
+
+def test_rubbish_and_rivals_are_told_and_change_nothing(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice], tmp_path: Path
+) -> None:
+    """Messages that break the protocol are passed over; another aggregator of the fleet is named."""
+    device = devices("a")
+    assert device.link.flush(DEADLINE_S)
+    running = serve(rounds=1, min_devices=2)
+    running.until("device", device="a")
+    root = device.topics.root
+    for topic in ("device/a/update", "device/a/want", "device/x/state", "device/a/chunk/zz/1", "device/.x/want"):
+        device.link.publish(f"{root}/{topic}", b'{"run": ')
+    assert "device/a/update" in running.until("dropped")["reason"]
+    device.publish(device.topics.server_state, ServerState(online=True, session=5))
+    assert running.until("rival")["session"] == 5
+    devices("b")
+    assert running.end().finished
 
 
 def test_given_weights_are_where_the_run_begins(
