@@ -155,10 +155,11 @@ class Fetcher:
         """The broker lost us."""
         self._online = False
 
-    def server(self, *, online: bool, now: float) -> list[FetchEffect]:
-        """The aggregator is there, or away; when it is back, ask at once."""
+    def server(self, *, online: bool, restarted: bool, now: float) -> list[FetchEffect]:
+        """The aggregator is there, or away; when it is back, or another than before, ask at once."""
+        back = online and (restarted or not self._served)
         self._served = online
-        return self._ask_anew(now) if online else []
+        return self._ask_anew(now) if back else []
 
     def tick(self, now: float) -> list[FetchEffect]:
         """Ask for what is lacking and due."""

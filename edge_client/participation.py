@@ -146,8 +146,9 @@ class Participation:
         """The aggregator is there, or away."""
         now, known = self._clock(), self._server
         self._server = state
-        self._listen(self._fetcher.server(online=state.online, now=now))
-        if state.online and known is not None and (not known.online or known.session != state.session):
+        restarted = state.online and known is not None and known != state
+        self._listen(self._fetcher.server(online=state.online, restarted=restarted, now=now))
+        if restarted:
             self._act(self._agent.server_restarted(now))
 
     def samples_changed(self) -> None:

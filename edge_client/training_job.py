@@ -78,6 +78,7 @@ class TrainingJob:
             TrainingStopped: ``stop`` was set.
         """
         from tflite_models.runtime.training import TrainHyper, train
+        from tflite_models.runtime.weights import check_weights
 
         started, begun = self.clock(), time.perf_counter()
         plan = self.manifest.plan
@@ -125,7 +126,9 @@ class TrainingJob:
             train_started_unix_s=started,
             train_ended_unix_s=self.clock(),
         )
-        return Trained(encode_tensors(program.get_weights()), len(training), metrics)
+        # The last step may have blown up without a loss that shows it.
+        weights = check_weights(model, program.get_weights())
+        return Trained(encode_tensors(weights), len(training), metrics)
 
 
 @dataclass(frozen=True)

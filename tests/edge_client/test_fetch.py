@@ -94,10 +94,12 @@ def test_asks_nobody_who_is_away_and_at_once_when_they_are_back() -> None:
     assert asked(one.fetch([REF], 0.0)) == []
     assert one.wake_at is None
     assert asked(one.connected(50.0)) == list(range(10))
-    one.server(online=False, now=51.0)
+    assert asked(one.server(online=True, restarted=False, now=50.5)) == []
+    assert asked(one.server(online=True, restarted=True, now=50.6)) == list(range(10))
+    one.server(online=False, restarted=False, now=51.0)
     assert one.wake_at is None
     assert one.tick(500.0) == []
-    assert asked(one.server(online=True, now=501.0)) == list(range(10))
+    assert asked(one.server(online=True, restarted=False, now=501.0)) == list(range(10))
 
 
 def test_a_blob_too_large_is_refused() -> None:
