@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import secrets
@@ -20,7 +21,9 @@ from deploy.simulate.processes import Child, Processes
 from deploy.simulate.settings import SimulationSettings
 from deploy.simulate.stores import fill_stores
 from deploy.simulate.watch import Watch
-from shared.errors import BrokerError
+from shared.errors import BrokerError, InkfleetError
+
+_log = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 """What the aggregator says on its stdout, one JSON object a line."""
@@ -90,9 +93,17 @@ class Fleet:
                 devices = self._start_devices(processes)
                 reached = self._follow(aggregator, processes, watch)
                 processes.stop([aggregator, *devices])
-            if self._broker.kind == "external":
-                watch.forget_fleet(device.name for device in self._plan.devices)
             return reached
+        finally:
+            self._leave(watch)
+
+    def _leave(self, watch: Watch) -> None:
+        """Leave a broker that is not ours as it was found."""
+        try:
+            if self._broker.kind == "external" and not watch.lost_for_s():
+                watch.forget_fleet(device.name for device in self._plan.devices)
+        except InkfleetError as error:
+            _log.warning("the broker keeps messages of fleet %s: %s", self._fleet, error)
         finally:
             watch.stop()
 

@@ -19,6 +19,9 @@ OWN_PROCESS_UP_TO = 16
 WAIT_S = 180.0
 """How long the aggregator waits for the devices before the first round."""
 
+_SPARING = {"threads": "1", "adopt": "false", "cache_mib": "4"}
+"""Nobody reads with a simulated device: it keeps no weights for that, and little of what it fetched."""
+
 PASSED_ON = (
     "rounds",
     "per_round",
@@ -59,18 +62,27 @@ def device_children(
 ) -> Iterator[tuple[str, list[str]]]:
     """Name each process that hosts devices, with how it is called."""
     devices = [
-        {"name": device.name, "fleet": fleet, "folder": str(folder.devices / device.name), "threads": "1"}
+        {"name": device.name, "fleet": fleet, "folder": str(folder.devices / device.name)} | _SPARING
         for device in plan.devices
     ]
     workers = worker_count(settings.workers, devices=len(devices), cores=os.cpu_count() or 1)
     if not workers:
         for one in devices:
-            yield one["name"], ["device", *(word for name, value in one.items() for word in (f"--{name}", value))]
+            yield one["name"], ["device", *_options(one)]
         return
     for number in range(workers):
         file = folder.path / f"worker-{number + 1}.json"
         WorkerPlan(devices=tuple(devices[number::workers])).save(file)
         yield f"worker-{number + 1}", [WORKER, str(file)]
+
+
+def _options(settings: dict[str, str]) -> Iterator[str]:
+    for name, value in settings.items():
+        option = name.replace("_", "-")
+        if value == "false":
+            yield f"--no-{option}"
+        else:
+            yield from (f"--{option}", value)
 
 
 def worker_count(setting: int, *, devices: int, cores: int) -> int:

@@ -212,8 +212,7 @@ class Simulation:
     def _end_early(self, record: SimulationRecord, problem: InkfleetError | None) -> None:
         """Raise what ended the simulation, and say what is kept."""
         done = sum(len(run.rounds) for run in record.runs)
-        begun = any(self._out.fleet(plan).begun() for plan in self._plan.fleets)
-        if not done and not begun:
+        if not done:
             self._out.drop_state()
         kept = (
             f"{done} finished rounds are in {self._out.path}, and the same command with --resume goes on"
@@ -224,7 +223,6 @@ class Simulation:
             raise InterruptedRunError(f"interrupted; {kept}")
         if done:
             raise type(problem)(f"{problem}; {kept} (logs: {self._out.state})")
-        self._out.drop_state()
         raise problem
 
 

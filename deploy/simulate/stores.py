@@ -22,7 +22,7 @@ def fill_stores(
     *,
     source: str,
     stopped: Callable[[], bool] = lambda: False,
-    threads: int = 4,
+    threads: int = 8,
 ) -> None:
     """Write the samples of each device into ``folder/NAME``; nothing is done where that was done before.
 

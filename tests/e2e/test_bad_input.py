@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import signal
+import socket
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 
 from deploy.brokers import start_broker
+from deploy.brokers.mosquitto import executable as mosquitto_executable
 from deploy.cli import main
 from shared.dataset import Dataset
 from shared.sample import SIDE
@@ -116,6 +120,37 @@ def test_a_broker_that_is_absent_is_named(capsys: pytest.CaptureFixture[str], tm
     assert code == 5
     assert str(unused_port) in line
     assert not (tmp_path / "out").exists()
+
+
+def test_a_broker_that_refuses_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path, unused_port: int) -> None:
+    """A broker that wants a password says so: the broker's exit code, and no folder."""
+    program = mosquitto_executable()
+    if program is None:
+        pytest.skip("Mosquitto is not installed (apt install mosquitto)")
+    configuration = tmp_path / "mosquitto.conf"
+    configuration.write_text(f"listener {unused_port} 127.0.0.1\nallow_anonymous false\n")
+    with subprocess.Popen([program, "-c", configuration], stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until_it_listens(unused_port)
+            address = f"mqtt://127.0.0.1:{unused_port}"
+            out = tmp_path / "out"
+            code, line = refused(capsys, "--broker", address, "--out", out, "--devices", 1, "--generated-samples", 5)
+        finally:
+            process.terminate()
+    assert code == 5
+    assert "refuse" in line or "not authori" in line.lower()
+    assert not out.exists()
+
+
+def wait_until_it_listens(port: int) -> None:
+    """Wait for a server that was just started."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise AssertionError("it does not listen")
 
 
 def test_a_second_simulation_in_the_folder_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from typing import Any
 import psutil
 import pytest
 
+from deploy.brokers import RunningBroker
 from deploy.brokers.mosquitto import executable as mosquitto_executable
 from deploy.report.record import SimulationRecord
+from tests.broker_fixtures import Ear
 from tests.e2e.conftest import Command
 
 Start = Callable[..., Command]
@@ -90,14 +92,20 @@ def test_ctrl_c_keeps_the_finished_rounds_and_resume_ends_at_the_same_weights(
         assert result["accuracy"] == undisturbed["accuracy"]
 
 
-def test_partitions_are_compared_in_one_figure(inkfleet: Start, tmp_path: Path) -> None:
-    """Given twice, --partition makes two runs, two sets of weights and one report; the folder may hold an old run."""
+def test_partitions_are_compared_in_one_figure(
+    inkfleet: Start, tmp_path: Path, embedded_broker: RunningBroker, ear: Callable[..., Ear]
+) -> None:
+    """Two partitions make two runs, two sets of weights and one report, in the place of an old run's.
+
+    It goes through a broker that was running before, and is left as it was found.
+    """
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text("old")
     (tmp_path / "run" / "weights-old.safetensors").write_text("old")
     fleet = ("--devices", 2, "--rounds", 1, "--generated-samples", 34, "--generated-writers", 4, "--workers", 1)
     partitions = ("--partition", "iid", "--partition", "shards")
-    command = inkfleet("simulate", *fleet, *partitions, "--out", "run", "--json")
+    broker = ("--broker", embedded_broker.address)
+    command = inkfleet("simulate", *fleet, *partitions, *broker, "--out", "run", "--json")
     assert command.end() == 0, command.lines
     result = json.loads(command.out[-1])
     assert [run["partition"] for run in result["runs"]] == ["iid", "shards"]
@@ -108,6 +116,9 @@ def test_partitions_are_compared_in_one_figure(inkfleet: Start, tmp_path: Path) 
     assert (tmp_path / "run" / "weights.safetensors").read_bytes() == same
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Test accuracy after each communication round: IID, shards" in page
+    listener = ear(embedded_broker.address).up("fl/v1/+/round", "fl/v1/+/server/state", "fl/v1/+/device/+/state", "end")
+    listener.link.publish("end", b"end")
+    assert listener.next().topic == "end"
 
 
 def test_kill_9_leaves_no_process(inkfleet: Start) -> None:
@@ -136,7 +147,7 @@ def test_a_broker_that_dies_ends_the_run_with_its_rounds_kept(inkfleet: Start, t
     """One line names the broker; the exit code is the broker's; the report has the rounds that were finished."""
     command = inkfleet("simulate", *FLEET, "--broker", "embedded", "--out", "run")
     command.wait_for("round 1 of 3")
-    broker = next(one for one in command.family() if "deploy.brokers.embedded" in " ".join(one.cmdline()))
+    broker = next(one for one in command.family() if "embedded_server" in " ".join(one.cmdline()))
     broker.kill()
     assert command.end() == 5
     assert command.leaves_nothing()
