@@ -44,7 +44,8 @@ def generate(
         seed: what everything is drawn from, at least 0.
         balance: ``uniform``: everyone writes each label equally often (to within one); ``skewed``: each writer has a
             mix of labels of their own, drawn from a Dirichlet distribution with concentration 0.5.
-        spread: how far writers stand apart; 1 is as people do (see `draw_writer`).
+        spread: how far writers stand apart: 1 to train readers that meet anyone, 0.4 for a fleet of a few devices whose
+            readers must read other writers of the same population (see `draw_writer`).
         first_writer: the number of the first writer.
 
     Returns:

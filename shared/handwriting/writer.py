@@ -18,7 +18,7 @@ class Writer:
     Attributes:
         seed: what the writer was drawn from; with ``index`` it fixes the writer, and the form of every symbol.
         index: the writer's number, from 0.
-        spread: how far writers stand apart; 1 is as people do.
+        spread: how far writers stand apart (see `draw_writer`).
         school: from −1 (bare ones, plain sevens) to 1 (flagged ones, barred sevens and z).
         constancy: how often the writer keeps to the preferred form of a label, from 0 to 1.
         slant: how far the top leans to the right, as a share of the height.
@@ -92,8 +92,9 @@ def draw_writer(seed: int, index: int, *, spread: float = 1.0) -> Writer:
     Args:
         seed: the seed of the whole population, at least 0.
         index: the number of the writer, from 0.
-        spread: how far writers stand apart: 1 is as people do, 0 gives everyone the same habits of movement (the
-            forms of the symbols, the ink and the carelessness still differ).
+        spread: how far writers stand apart: 1 is meant for training readers that meet anyone, about 0.5 is as far as
+            the people of one dataset, 0 gives everyone the same habits of movement (preferred forms, ink and
+            carelessness still differ).
 
     Raises:
         SettingsError: a number is negative, or the spread is above 3.
