@@ -30,5 +30,8 @@ if [ ! -x .venv/bin/pip ]; then
     "$python" -m venv .venv
 fi
 
-echo "installing Inkfleet [$extras] into .venv"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$extras]"
+echo "installing Inkfleet [$extras] into .venv; this takes a few minutes the first time"
+quiet=--quiet
+[ ! -t 1 ] || quiet=""
+# shellcheck disable=SC2086  # an empty word must vanish
+.venv/bin/python -m pip install $quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$extras]"
