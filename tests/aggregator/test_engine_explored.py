@@ -38,10 +38,10 @@ PLANS = st.builds(
     RunPlan,
     rounds=st.integers(1, 3),
     per_round=st.sampled_from([0, 2]),
-    min_devices=st.integers(1, 3),
+    min_devices=st.sampled_from([2, 3, 1]),
     wait_s=st.just(50.0),
     deadline_s=st.just(20.0),
-    quorum=st.integers(0, 2),
+    quorum=st.sampled_from([1, 0, 2]),
     max_attempts=st.integers(1, 3),
     grace_s=st.sampled_from([0.0, 5.0]),
     work_s=st.just(30.0),
@@ -85,6 +85,7 @@ class Rounds(RuleBasedStateMachine):
             contributions: tuple[Contribution, ...] = ()
             if known is not None and known.round == effect.round:
                 assert effect.attempt >= known.attempt
+                assert not known.closed, "a round that is being averaged is not opened again"
                 contributions = known.contributions
             assert {entry.device for entry in contributions} <= set(effect.invited)
             assert list(effect.invited) == sorted(set(effect.invited))
@@ -126,17 +127,34 @@ class Rounds(RuleBasedStateMachine):
         self.tell(DeviceSeen(device, samples))
 
     @precondition(lambda self: self.engine is not None and not self.ended)
+    @rule()
+    def all_seen(self) -> None:
+        for device in ("a", "b", "c", "d"):
+            if not self.ended:
+                self.tell(DeviceSeen(device, 5))
+
+    @precondition(lambda self: self.engine is not None and not self.ended)
     @rule(device=DEVICES)
     def gone(self, device: str) -> None:
         self.tell(DeviceGone(device))
 
     @precondition(lambda self: self.engine is not None and not self.ended)
     @rule(device=DEVICES, sha256=st.sampled_from(["x", "y"]), back=st.sampled_from([0, 0, 0, 1, -1]))
-    def update(self, device: str, sha256: str, back: int) -> None:
+    def any_update(self, device: str, sha256: str, back: int) -> None:
+        self.update(device=device, sha256=sha256, back=back)
+
+    def update(self, *, device: str, sha256: str, back: int) -> None:
         assert self.engine is not None
         self.tell(UpdateAccepted(self.engine.view.round - back, device, sha256, 5))
         answers = [effect for effect in self.last if isinstance(effect, (Counted, Refused))]
         assert len(answers) == 1, "every update has one verdict"
+
+    @precondition(lambda self: self.engine is not None and not self.ended and self.engine.view.invited)
+    @rule(data=st.data())
+    def update_of_an_invited_device(self, data: st.DataObject) -> None:
+        assert self.engine is not None
+        device = data.draw(st.sampled_from(self.engine.view.invited))
+        self.update(device=device, sha256="x", back=0)
 
     @precondition(lambda self: self.engine is not None and not self.ended)
     @rule(seconds=st.sampled_from([0.0, 1.0, 6.0, 20.0, 50.0]))
@@ -198,5 +216,5 @@ class Rounds(RuleBasedStateMachine):
         assert self.now < wait.until <= self.now + max(self.plan.wait_s, self.plan.deadline_s, self.plan.work_s)
 
 
-Rounds.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Rounds.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None, derandomize=True)
 TestRounds = Rounds.TestCase
