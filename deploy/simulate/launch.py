@@ -29,6 +29,7 @@ PASSED_ON = (
     "batch_size",
     "optimizer",
     "lr",
+    "lr_schedule",
     "momentum",
     "clip_norm",
     "prox_mu",

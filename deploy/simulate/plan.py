@@ -25,8 +25,11 @@ from tflite_models.runtime.weights import load_weights
 _HOLD_OUT, _DEAL = 1, 2
 """Streams of the seed, so that what is held out does not depend on how the rest is dealt out."""
 
-LEAST_GENERATED_TEST_WRITERS = 6
+LEAST_GENERATED_TEST_WRITERS = 12
 """Generated people to test on, at least: one or two would make the accuracy a matter of luck."""
+
+GENERATED_TEST_SAMPLES = 136
+"""Samples of each of them: eight of every arithmetic label."""
 
 
 @dataclass(frozen=True)
@@ -147,18 +150,25 @@ def _open(path: object, labels: LabelSet, note: Callable[[str], None]) -> Datase
 
 
 def _generated(settings: SimulationSettings, labels: LabelSet, *, with_test: bool) -> tuple[Dataset, Dataset | None]:
-    from shared.handwriting.generation import generate
+    from shared.handwriting import generate
 
     people = settings.generated_writers or settings.devices
-    train = generate(labels, writers=people, samples_per_writer=settings.generated_samples, seed=settings.seed)
+    train = generate(
+        labels,
+        writers=people,
+        samples_per_writer=settings.generated_samples,
+        seed=settings.seed,
+        spread=settings.generated_spread,
+    )
     if not with_test:
         return train, None
     others = max(LEAST_GENERATED_TEST_WRITERS, round(settings.holdout_writers * people))
     test = generate(
         labels,
         writers=others,
-        samples_per_writer=settings.generated_samples,
+        samples_per_writer=GENERATED_TEST_SAMPLES,
         seed=settings.seed,
+        spread=settings.generated_spread,
         first_writer=people,
     )
     return train, test

@@ -44,7 +44,10 @@ class SimulationSettings(Settings):
     local_epochs: int = Field(2, ge=1, le=10_000, description="how often a device goes through its samples in a round")
     batch_size: int = Field(32, ge=1, le=32, description="samples in a training step")
     optimizer: Literal["sgd", "adam"] = Field("sgd", description="what the devices train with")
-    lr: Positive = Field(0.05, description="learning rate")
+    lr: Positive = Field(0.05, description="learning rate of round 1")
+    lr_schedule: Literal["cosine", "linear", "constant"] = Field(
+        "cosine", description="how the learning rate falls from round to round"
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of SGD")
     clip_norm: NotNegative = Field(0.0, description="greatest L2 norm of a training step's gradient; 0: no limit")
     prox_mu: NotNegative = Field(0.0, description="strength of FedProx's term; 0: off")
@@ -68,6 +71,9 @@ class SimulationSettings(Settings):
         0, ge=0, le=100_000, description="generated handwriting: how many people write to train on; 0: one a device"
     )
     generated_samples: int = Field(400, ge=1, description="generated handwriting: samples of each person")
+    generated_spread: float = Field(
+        0.4, ge=0, le=2, description="generated handwriting: how far people stand apart; 1 is as far as they really do"
+    )
 
     @field_validator("partition")
     @classmethod

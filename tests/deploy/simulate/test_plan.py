@@ -87,7 +87,7 @@ def test_without_data_handwriting_is_generated() -> None:
     assert [len(one) for one in writers] == [1, 1, 1]
     assert len(set.union(*writers)) == 3
     assert set.union(*writers).isdisjoint(plan.test.writers.tolist())
-    assert len(plan.test.writers_by_samples()) >= 6
+    assert len(plan.test.writers_by_samples()) >= 12
 
 
 def test_data_without_writers_are_held_out_by_samples(tmp_path: Path) -> None:
