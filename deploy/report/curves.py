@@ -35,6 +35,7 @@ def curves(
     label: str,
     write: Callable[[float], str],
     rounds: int,
+    mark: Callable[[float], str] = lambda tick: f"{tick:g}",
     ceiling: float | None = None,
 ) -> str:
     """Draw lines over the rounds, each with its name and last value at its end.
@@ -42,8 +43,9 @@ def curves(
     Args:
         lines: what to draw; a line without points is left out.
         label: what is shown, for those who cannot see it.
-        write: writes a value for the axis and the labels.
+        write: writes a value for the labels.
         rounds: the last round on the axis.
+        mark: writes a round value for the axis.
         ceiling: the greatest value there can be, such as 1 for an accuracy.
     """
     drawn = [line for line in lines if line.points]
@@ -54,7 +56,7 @@ def curves(
         ticks = [tick for tick in ticks if tick <= ceiling + 1e-9]
     x = Scale(0, max(1, rounds), LEFT, WIDTH - RIGHT)
     y = Scale(ticks[0], ticks[-1], HEIGHT - BOTTOM, TOP)
-    parts = [_axes(x, y, ticks, rounds=rounds, write=write)]
+    parts = [_axes(x, y, ticks, rounds=rounds, mark=mark)]
     ends = [y(line.points[-1][1]) for line in drawn]
     for line, place in zip(
         drawn, spread(ends, gap=2 * LABEL_GAP - 3, low=TOP + 4, high=HEIGHT - BOTTOM - LABEL_GAP), strict=True
@@ -70,11 +72,11 @@ def _floor(low: float, high: float, *, ceiling: float | None) -> float:
     return low - 0.1 * max(high - low, 0.02)
 
 
-def _axes(x: Scale, y: Scale, ticks: Sequence[float], *, rounds: int, write: Callable[[float], str]) -> str:
+def _axes(x: Scale, y: Scale, ticks: Sequence[float], *, rounds: int, mark: Callable[[float], str]) -> str:
     parts = []
     for tick in ticks:
         parts.append(element("line", x1=x.start, x2=x.end, y1=y(tick), y2=y(tick), class_="grid"))
-        parts.append(text(write(tick), x=x.start - 7, y=y(tick) + 4, class_="tick", text_anchor="end"))
+        parts.append(text(mark(tick), x=x.start - 7, y=y(tick) + 4, class_="tick", text_anchor="end"))
     parts += [
         text(str(tick), x=x(tick), y=HEIGHT - BOTTOM + 18, class_="tick", text_anchor="middle")
         for tick in whole_ticks(max(1, rounds))

@@ -15,7 +15,7 @@ LEAST_SEEN = 0.06
 def label_grid(devices: Sequence[DeviceRecord], labels: Sequence[str], *, label: str) -> str:
     """Draw which part of its samples each device has of each label: a column a device, a row a label.
 
-    The darkest cell holds the greatest share of the whole grid.
+    The darkest cell holds the greatest share of the whole grid; even rows, where all shares are small, stay pale.
     """
     used = [name for name in labels if any(device.labels.get(name) for device in devices)]
     column = max(4.0, min(44.0, 840 / max(1, len(devices))))
@@ -23,6 +23,7 @@ def label_grid(devices: Sequence[DeviceRecord], labels: Sequence[str], *, label:
     left, top, bottom = 34.0, 4.0, 22.0
     width, height = left + column * len(devices) + 4, top + row * len(used) + bottom
     greatest = max((n / device.samples for device in devices for n in device.labels.values() if n), default=1.0)
+    greatest = max(greatest, 2.5 / max(1, len(used)))
     parts = []
     gap = 1.0 if column >= 8 else 0.4
     for i, name in enumerate(used):

@@ -9,7 +9,7 @@ from deploy.report.bars import holdout_ranges, time_bars
 from deploy.report.curves import Line, curves
 from deploy.report.grids import confusion_grid, label_grid, worst_confusions
 from deploy.report.record import RoundRecord, RunRecord, SimulationRecord
-from deploy.report.wording import count, duration, partition_name, percent, plural, size, symbol
+from deploy.report.wording import NARROW_SPACE, count, duration, partition_name, percent, plural, size, symbol
 
 OPEN_TABLE_ROUNDS = 12
 """A table of at most so many rounds is shown; a longer one waits for a click."""
@@ -43,7 +43,8 @@ def learning(record: SimulationRecord) -> str:
             for i, run in enumerate(record.runs)
         ],
         label=f"Test accuracy after each communication round: {names}",
-        write=lambda value: percent(value, digits=1 if value < 1 and round(1000 * value) % 10 else 0),
+        write=percent,
+        mark=lambda tick: f"{100 * tick:g}{NARROW_SPACE}%",
         rounds=rounds,
         ceiling=1.0,
     )
@@ -53,7 +54,7 @@ def learning(record: SimulationRecord) -> str:
             for i, run in enumerate(record.runs)
         ],
         label=f"Test loss after each communication round: {names}",
-        write=lambda value: f"{value:.2f}" if value % 0.1 else f"{value:g}",
+        write=lambda value: f"{value:.2f}",
         rounds=rounds,
     )
     table = ""
@@ -81,11 +82,13 @@ def holdings(record: SimulationRecord) -> str:
         if not run.devices:
             continue
         sizes = sorted(device.samples for device in run.devices)
-        between = f"{count(sizes[0])} to {count(sizes[-1])} samples, median {count(sizes[len(sizes) // 2])}"
+        between = f"{count(sizes[0])} to {count(sizes[-1])} samples each, median {count(sizes[len(sizes) // 2])}"
+        if sizes[0] == sizes[-1]:
+            between = f"{count(sizes[0])} samples each"
         grid = label_grid(run.devices, record.labels, label=f"Labels over devices, {partition_name(run.partition)}")
         figures.append(
             f'<figure class="stacked"><h3>{escape(partition_name(run.partition))}: {plural(len(run.devices), "device")}'
-            f' with {between} each</h3><div class="scroll" tabindex="0">{grid}</div></figure>'
+            f' with {between}</h3><div class="scroll" tabindex="0">{grid}</div></figure>'
         )
     return _section(
         "Who holds what",
