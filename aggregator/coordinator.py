@@ -426,7 +426,7 @@ class Coordinator:
             deadline_unix_s=wall + min(max(effect.deadline - now, 0.0), 1e9),
             model=ModelRef(name=self._model.manifest.name[:200], manifest=manifest, program=program, reader=reader),
             weights=weights,
-            plan=settings.training_plan(),
+            plan=settings.training_plan(round_number=max(1, effect.round)),
         )
         self._published = message.encode()
         if self._ledger is not None:

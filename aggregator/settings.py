@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from aggregator.engine import RunPlan
+from aggregator.schedule import Schedule, learning_rate
 from shared.messages import TrainingPlan
 from shared.settings import Settings
 from shared.transfer import DEFAULT_CHUNK_BYTES
@@ -22,6 +23,7 @@ RUN_DEFINING = (
     "batch_size",
     "optimizer",
     "lr",
+    "lr_schedule",
     "momentum",
     "clip_norm",
     "prox_mu",
@@ -65,7 +67,8 @@ class AggregatorSettings(Settings):
     local_epochs: int = Field(2, ge=1, le=10_000, description="how often a device goes through its samples in a round")
     batch_size: int = Field(32, ge=1, le=65_536, description="samples in a training step")
     optimizer: Literal["sgd", "adam"] = Field("sgd", description="what the devices train with")
-    lr: Positive = Field(0.05, description="learning rate")
+    lr: Positive = Field(0.05, description="learning rate of round 1")
+    lr_schedule: Schedule = Field("cosine", description="how the learning rate falls from round to round")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of SGD")
     clip_norm: NotNegative = Field(0.0, description="greatest L2 norm of a training step's gradient; 0: no limit")
     prox_mu: NotNegative = Field(0.0, description="strength of FedProx's term; 0: off")
@@ -122,13 +125,14 @@ class AggregatorSettings(Settings):
             grace_s=self.grace_s,
         )
 
-    def training_plan(self) -> TrainingPlan:
-        """What the devices go by."""
+    def training_plan(self, *, round_number: int) -> TrainingPlan:
+        """What the devices go by in a round."""
+        rate = learning_rate(self.lr, round_number=round_number, rounds=self.rounds, schedule=self.lr_schedule)
         return TrainingPlan(
             local_epochs=self.local_epochs,
             batch_size=self.batch_size,
             optimizer=self.optimizer,
-            lr=self.lr,
+            lr=rate,
             momentum=self.momentum,
             clip_norm=self.clip_norm,
             prox_mu=self.prox_mu,
