@@ -72,7 +72,8 @@ class SimulationSettings(Settings):
     )
     generated_samples: int = Field(400, ge=1, description="generated handwriting: samples of each person")
     generated_spread: float = Field(
-        0.4, ge=0, le=2, description="generated handwriting: how far people stand apart; 1 is as far as they really do"
+        0.4, ge=0, le=2, description="generated handwriting: how far people stand apart; 1 is the whole range of forms, "
+        "real people come close to 0.5"
     )
 
     @field_validator("partition")
