@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from shared.errors import ModelError
@@ -144,6 +145,7 @@ def _list(vector: Any) -> Any:
     return () if vector is None else vector
 
 
+@cache
 def _names(enumeration: str) -> dict[int, str]:
     from ai_edge_litert import schema_py_generated as schema
 

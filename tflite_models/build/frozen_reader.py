@@ -59,7 +59,7 @@ def _functions(architecture: Architecture, weights: dict[str, NDArray[np.float32
             return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
 
         spec = tf.TensorSpec((batch, *architecture.input_shape), tf.float32, name="x")
-        return tf.function(read, input_signature=[spec])
+        return tf.function(read, input_signature=[spec], autograph=False)
 
     return {f"read_{batch}": function(batch) for batch in READER_BATCHES}
 

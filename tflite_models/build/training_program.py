@@ -42,8 +42,8 @@ class TrainingProgram(tf.Module):  # type: ignore[misc]
             "train_adam": self._function(self._train_adam, ("lr", "clip_norm", "prox_mu"), masks=True),
             "evaluate": self._function(self._evaluate, (), masks=False),
             "set_weights": self._set_weights_function(),
-            "get_weights": tf.function(self._get_weights, input_signature=()),
-            "reset_optimizer": tf.function(self._reset_optimizer, input_signature=()),
+            "get_weights": _traced(self._get_weights, []),
+            "reset_optimizer": _traced(self._reset_optimizer, []),
         }
 
     def _variables(self, prefix: str) -> dict[str, tf.Variable]:
@@ -70,7 +70,7 @@ class TrainingProgram(tf.Module):  # type: ignore[misc]
         def call(*values: Tensor) -> Outputs:
             return body(dict(zip(names, values, strict=True)))
 
-        return tf.function(call, input_signature=list(specs.values()))
+        return _traced(call, list(specs.values()))
 
     def _read(self) -> dict[str, Tensor]:
         return {name: variable.read_value() for name, variable in self._weights.items()}
@@ -127,7 +127,7 @@ class TrainingProgram(tf.Module):  # type: ignore[misc]
                 self._anchor[name].assign(stored)
             return {"done": tf.slice(tf.reshape(values[-1], (-1,)), (0,), (1,))}
 
-        return tf.function(set_weights, input_signature=specs)
+        return _traced(set_weights, specs)
 
     def _get_weights(self) -> Outputs:
         weights = self._read()
@@ -141,3 +141,8 @@ class TrainingProgram(tf.Module):  # type: ignore[misc]
             for variable in group.values():
                 variable.assign(tf.broadcast_to(zero, variable.shape))
         return {"done": zero + 1.0}
+
+
+def _traced(function: Callable[..., Outputs], specs: list[Any]) -> Any:
+    # There is no Python control flow on tensors here, and AutoGraph would read every line of it for seconds.
+    return tf.function(function, input_signature=specs, autograph=False)
