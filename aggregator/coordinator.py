@@ -1,4 +1,4 @@
-"""The loop's side of a run: what each message and outcome means, and how each effect is carried out."""
+"""The loop's side of a run: what the engine is told, and how each effect that it asks for is carried out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aggregator.acceptance import Asked, Bounds, Refusal, check_manifest
+from aggregator.acceptance import Bounds, Refusal
 from aggregator.checkpoints import Checkpoints
 from aggregator.engine import (
     Aggregate,
@@ -15,8 +15,6 @@ from aggregator.engine import (
     Commit,
     Committed,
     Counted,
-    DeviceGone,
-    DeviceSeen,
     Effect,
     Evaluate,
     Event,
@@ -33,35 +31,23 @@ from aggregator.engine import (
 from aggregator.evaluation import Evaluator
 from aggregator.events import EventLog
 from aggregator.ledger import RoundLedger
-from aggregator.receiver import Lacking, Receiver
-from aggregator.registry import Registry
+from aggregator.receiver import Arrived
+from aggregator.reception import Reception
 from aggregator.run import Run, shapes_of
 from aggregator.sender import Sender
 from aggregator.settings import AggregatorSettings
 from aggregator.spool import Spool
 from aggregator.store import Store
 from aggregator.workbench import Averaged, Broke, Examined, Outcome, Workbench, Written
-from shared.errors import ProtocolError, RunError
+from shared.errors import RunError
 from shared.files import write_bytes
-from shared.messages import (
-    BlobRef,
-    DeviceState,
-    ModelRef,
-    Reply,
-    RoundManifest,
-    Score,
-    UpdateManifest,
-    Want,
-    decode,
-)
+from shared.messages import BlobRef, ModelRef, RoundManifest, Score, UpdateManifest
 from shared.mqtt import Message
-from shared.topics import DeviceTopic, Topics
+from shared.topics import Topics
 from tflite_models.bundle import ModelBundle
 
 # A wait is told again after so many seconds.
 _SAY_WAIT_EVERY_S = 15.0
-# A client that sends rubbish without end must not fill the disk with events.
-_SAY_DROPPED_EVERY_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -107,16 +93,21 @@ class Coordinator:
         self._model = model
         self._run = run.run
         self._parts = parts
-        self._bounds = bounds
         self._chunk_bytes = chunk_bytes
         self._clock = clock
         self._wall_clock = wall_clock
         self._shapes = shapes_of(model)
         self._topics = Topics(settings.fleet)
         self._engine = RoundEngine(settings.run_plan(), resume=run.resume)
-        self._registry = Registry(model.manifest.label_set_object())
-        self._receiver = Receiver(
-            max_update_bytes=bounds.max_bytes, max_total_bytes=settings.assembly_bytes, quiet_s=settings.quiet_s
+        self._reception = Reception(
+            settings,
+            run=run.run,
+            labels=model.manifest.label_set_object(),
+            bounds=bounds,
+            store=parts.store,
+            sender=parts.sender,
+            log=parts.log,
+            clock=clock,
         )
         self._base, self._base_data, self._base_sha256 = run.weights, run.data, run.sha256
         self._next: Averaged | None = None
@@ -128,8 +119,6 @@ class Coordinator:
         self._wait_said = ("", float("-inf"))
         self._unmeasured: list[int] = []
         self._last_score: Score | None = None
-        self._last_want_at = float("-inf")
-        self._dropped, self._dropped_said_at = 0, float("-inf")
         self.finished_at: float | None = None
         """When the last round was committed, on the clock; None while the run goes on."""
 
@@ -153,8 +142,7 @@ class Coordinator:
     @property
     def wake_at(self) -> float:
         """When `tick` is to be called at the latest, on the clock."""
-        quiet = self._receiver.next_quiet_at
-        return min(self._wait.until if self._wait else float("inf"), quiet if quiet is not None else float("inf"))
+        return min(self._wait.until if self._wait else float("inf"), self._reception.wake_at)
 
     @property
     def done(self) -> bool:
@@ -162,9 +150,9 @@ class Coordinator:
         if self.finished_at is None or self._unmeasured:
             return False
         now = self._clock()
-        if not self._registry.online() or now - self.finished_at >= self._settings.linger_s:
+        if not self._reception.online or now - self.finished_at >= self._settings.linger_s:
             return True
-        quiet_since = max(self.finished_at, self._last_want_at)
+        quiet_since = max(self.finished_at, self._reception.last_want_at)
         return self._parts.sender.idle and now - quiet_since >= min(0.5, self._settings.linger_s)
 
     def start(self) -> None:
@@ -176,17 +164,13 @@ class Coordinator:
     def tick(self) -> None:
         """Time has passed."""
         self._tell(Tick())
-        for lacking in self._receiver.quiet(now=self._clock()):
-            self._ask_for(lacking)
+        self._reception.ask_quiet()
 
     def link_up(self) -> None:
         """The broker is there (again): say what it may have forgotten, and ask for what it may have lost."""
         if self._published is not None:
             self._parts.sender.control(self._topics.round, self._published, retain=True)
-        for lacking in self._receiver.all_lacking(now=self._clock()):
-            self._ask_for(lacking)
-
-    # -- messages -----------------------------------------------------------------------------------------------------
+        self._reception.ask_all()
 
     def message(self, message: Message) -> None:
         """Take in a message of a device; one that breaks the protocol is passed over.
@@ -195,119 +179,11 @@ class Coordinator:
             StorageError: what follows from it cannot be kept.
             RunError: the run cannot go on.
         """
-        try:
-            topic = self._topics.parse_device(message.topic)
-            if topic.kind == "chunk":
-                self._count_up(message)
-                arrived = self._receiver.chunk(
-                    topic.device, topic.sha256, topic.index, message.payload, now=self._clock()
-                )
-                if arrived is not None:
-                    self._parts.workbench.examine(arrived, base=self._base, shapes=self._shapes)
-            elif topic.kind == "want":
-                self._last_want_at = self._clock()
-                self._parts.sender.want(topic.device, decode(Want, message.payload, topic=message.topic))
-            elif topic.kind == "update":
-                self._count_up(message)
-                self._update(topic.device, decode(UpdateManifest, message.payload, topic=message.topic))
-            elif topic.kind == "state":
-                self._presence(topic, message)
-        except ProtocolError as error:
-            self._dropped += 1
-            if self._clock() - self._dropped_said_at >= _SAY_DROPPED_EVERY_S:
-                self._parts.log.say("dropped", reason=str(error), count=self._dropped)
-                self._dropped, self._dropped_said_at = 0, self._clock()
-
-    def _count_up(self, message: Message) -> None:
-        if self._ledger is not None:
-            self._ledger.bytes_up += len(message.payload)
-
-    def _presence(self, topic: DeviceTopic, message: Message) -> None:
-        device = topic.device
-        before = self._registry.get(device)
-        if not message.payload:
-            online = False
-            if not self._registry.forget(device):
-                return
-            event: Event = DeviceGone(device)
-        else:
-            presence = self._registry.observe(device, decode(DeviceState, message.payload, topic=message.topic))
-            if presence is None:
-                return
-            online = presence.online
-            event = DeviceSeen(device, presence.usable_samples) if online else DeviceGone(device)
-        if online != (before is not None and before.online):
-            self._parts.log.say("device", device=device, online=online, devices=len(self._registry.online()))
-        self._tell(event)
-
-    def _update(self, device: str, manifest: UpdateManifest) -> None:
-        view = self._engine.view
-        counted = {entry.device: entry.sha256 for entry in view.contributions}
-        if manifest.run == self._run and manifest.round != view.round:
-            earlier = self._parts.store.counted_sha256(self._run, manifest.round, device)
-            if earlier == manifest.blob.sha256:
-                self._reply(device, manifest, Refusal("duplicate"))
-                return
-        presence = self._registry.get(device)
-        asked = Asked(
-            run=self._run,
-            round=view.round,
-            attempt=view.attempt,
-            taking=view.taking,
-            invited=frozenset(view.invited),
-            base_sha256=self._base_sha256,
-            counted=counted,
-            announced=None if presence is None else presence.usable_samples,
-        )
-        refusal = check_manifest(device, manifest, asked=asked, bounds=self._bounds)
-        if refusal is not None:
-            self._refuse(device, manifest, refusal)
-            return
-        lacking = self._receiver.manifest(device, manifest, now=self._clock())
-        if lacking is not None:
-            self._ask_for(lacking)
-
-    def _ask_for(self, lacking: Lacking) -> None:
-        manifest = lacking.manifest
-        reply = Reply(
-            run=manifest.run,
-            round=manifest.round,
-            sha256=manifest.blob.sha256,
-            verdict="lacking",
-            ranges=lacking.ranges,
-        )
-        self._parts.sender.control(self._topics.reply(lacking.device), reply.encode())
-
-    def _refuse(self, device: str, manifest: UpdateManifest, refusal: Refusal) -> None:
-        self._receiver.forget(device)
-        self._reply(device, manifest, refusal)
-        view = self._engine.view
-        self._say_update(device, manifest, refusal.verdict, len(view.contributions), len(view.invited), refusal.reason)
-
-    def _reply(self, device: str, manifest: UpdateManifest, refusal: Refusal | None) -> None:
-        reply = Reply(
-            run=manifest.run,
-            round=manifest.round,
-            sha256=manifest.blob.sha256,
-            verdict="accepted" if refusal is None else refusal.verdict,
-            reason="" if refusal is None else refusal.reason[:500],
-        )
-        self._parts.sender.control(self._topics.reply(device), reply.encode())
-
-    def _say_update(
-        self, device: str, manifest: UpdateManifest, verdict: str, received: int, of: int, reason: str = ""
-    ) -> None:
-        self._parts.log.say(
-            "update",
-            round=manifest.round,
-            device=device,
-            samples=manifest.samples,
-            verdict=verdict,
-            reason=reason,
-            received=received,
-            of=of,
-            metrics=manifest.metrics.model_dump(),
-        )
+        taken = self._reception.message(message, view=self._engine.view, base_sha256=self._base_sha256)
+        if isinstance(taken, Arrived):
+            self._parts.workbench.examine(taken, base=self._base, shapes=self._shapes)
+        elif taken is not None:
+            self._tell(taken)
 
     # -- outcomes of slow work ----------------------------------------------------------------------------------------
 
@@ -320,7 +196,7 @@ class Coordinator:
         if isinstance(outcome, Examined):
             manifest = outcome.manifest
             if outcome.refusal is not None:
-                self._refuse(outcome.device, manifest, outcome.refusal)
+                self._reception.refuse(outcome.device, manifest, outcome.refusal, view=self._engine.view)
                 return
             event = UpdateAccepted(manifest.round, outcome.device, manifest.blob.sha256, manifest.samples)
             self._tell(event, manifest=manifest)
@@ -378,12 +254,11 @@ class Coordinator:
             assert manifest is not None
             device = effect.contribution.device
             parts.store.add_contribution(self._run, effect.round, effect.contribution, manifest=manifest)
-            self._receiver.forget(device)
-            self._reply(device, manifest, None)
-            self._say_update(device, manifest, "accepted", effect.received, effect.of)
+            self._reception.accept(device, manifest, received=effect.received, of=effect.of)
         elif isinstance(effect, Refused):
             assert manifest is not None
-            self._refuse(effect.device, manifest, Refusal(effect.verdict, effect.reason))
+            refusal = Refusal(effect.verdict, effect.reason)
+            self._reception.refuse(effect.device, manifest, refusal, view=self._engine.view)
         elif isinstance(effect, PublishRound):
             self._publish(effect)
         elif isinstance(effect, Aggregate):
@@ -404,15 +279,18 @@ class Coordinator:
         settings, now, wall = self._settings, self._clock(), self._wall_clock()
         if effect.phase == "open":
             self._parts.store.open_round(self._run, effect, now_unix_s=wall)
-            self._receiver.keep_only(round_number=effect.round)
+            self._reception.round_opened(effect.round)
             if self._ledger is None or self._ledger_round != effect.round:
                 self._ledger = RoundLedger(
-                    started=now, started_unix_s=wall, delivered_bytes=self._parts.sender.delivered_bytes
+                    started=now,
+                    started_unix_s=wall,
+                    received_bytes=self._reception.received_bytes,
+                    delivered_bytes=self._parts.sender.delivered_bytes,
                 )
                 self._ledger_round = effect.round
         blobs = self._blobs(self._chunk_bytes())
         manifest, program, reader, weights = (ref for ref, _ in blobs)
-        online = self._registry.online()
+        online = self._reception.online
         audience = online if effect.phase == "finished" else set(effect.invited) & set(online)
         self._parts.sender.offer(blobs, audience=audience)
         message = RoundManifest(
@@ -461,9 +339,12 @@ class Coordinator:
         manifests = list(store.contributions(self._run, round_number).values())
         now = self._clock()
         # After a restart between closing and committing, the round was never opened by this process.
-        ledger = self._ledger or RoundLedger(started=now, started_unix_s=self._wall_clock(), delivered_bytes=0)
+        ledger = self._ledger or RoundLedger(
+            started=now, started_unix_s=self._wall_clock(), received_bytes=0, delivered_bytes=0
+        )
         cost = ledger.close(
             now=now,
+            received_bytes=self._reception.received_bytes,
             delivered_bytes=self._parts.sender.delivered_bytes,
             manifests=manifests,
             weights_sha256=done.sha256,

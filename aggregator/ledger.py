@@ -14,23 +14,31 @@ class RoundLedger:
     Args:
         started: on the loop's clock, in seconds.
         started_unix_s: the same moment on the wall clock.
+        received_bytes: the reception's count then.
         delivered_bytes: the sender's count then.
     """
 
-    def __init__(self, *, started: float, started_unix_s: float, delivered_bytes: int) -> None:
+    def __init__(self, *, started: float, started_unix_s: float, received_bytes: int, delivered_bytes: int) -> None:
         self._started = started
         self._started_unix_s = started_unix_s
+        self._received_before = received_bytes
         self._delivered_before = delivered_bytes
-        self.bytes_up = 0
         self.manifest_bytes_down = 0
 
     def close(
-        self, *, now: float, delivered_bytes: int, manifests: Sequence[UpdateManifest], weights_sha256: str
+        self,
+        *,
+        now: float,
+        received_bytes: int,
+        delivered_bytes: int,
+        manifests: Sequence[UpdateManifest],
+        weights_sha256: str,
     ) -> dict[str, Any]:
         """Return the line of metrics, but for the evaluation.
 
         Args:
             now: on the loop's clock, in seconds.
+            received_bytes: the reception's count now.
             delivered_bytes: the sender's count now.
             manifests: of the updates that count.
             weights_sha256: of the round's result.
@@ -46,7 +54,7 @@ class RoundLedger:
             "wall_s": round(wall_s, 4),
             "train_s": round(training, 4),
             "outside_training_s": round(wall_s - training, 4),
-            "bytes_up": self.bytes_up,
+            "bytes_up": received_bytes - self._received_before,
             "bytes_down": delivered_bytes - self._delivered_before + self.manifest_bytes_down,
             "weights_sha256": weights_sha256,
             "train": mean_score(m.metrics.train for m in manifests),

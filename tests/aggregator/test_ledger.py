@@ -27,11 +27,11 @@ def test_overlapping_intervals_count_once() -> None:
 
 def test_time_outside_training_is_what_no_device_trained_in() -> None:
     """Intervals are clipped to the round: a clock that is wrong makes no time negative."""
-    ledger = RoundLedger(started=100.0, started_unix_s=1000.0, delivered_bytes=500)
-    ledger.bytes_up = 7
+    ledger = RoundLedger(started=100.0, started_unix_s=1000.0, received_bytes=90, delivered_bytes=500)
     ledger.manifest_bytes_down = 30
     line = ledger.close(
         now=110.0,
+        received_bytes=97,
         delivered_bytes=800,
         manifests=[manifest(990, 1004), manifest(1003, 1006, samples=30, accuracy=0.9), manifest(1009, 1e12)],
         weights_sha256="f" * 64,

@@ -1,0 +1,239 @@
+"""The devices' side of a run: what each of their messages means, and what each device is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aggregator.acceptance import Asked, Bounds, Refusal, check_manifest
+from aggregator.engine import DeviceGone, DeviceSeen, RoundView
+from aggregator.events import EventLog
+from aggregator.receiver import Arrived, Lacking, Receiver
+from aggregator.registry import Registry
+from aggregator.sender import Sender
+from aggregator.settings import AggregatorSettings
+from aggregator.store import Store
+from shared.errors import ProtocolError
+from shared.labels import LabelSet
+from shared.messages import DeviceState, Reply, UpdateManifest, Want, decode
+from shared.mqtt import Message
+from shared.topics import DeviceTopic, Topics
+
+# A client that sends rubbish without end must not fill the disk with events.
+_SAY_DROPPED_EVERY_S = 10.0
+
+
+class Reception:
+    """Takes in what devices publish, and tells each of them what it is to know of its update.
+
+    It decides nothing about the round: what the engine or the workbench is to look at, `message` returns. All methods
+    are called on the loop's thread.
+
+    Args:
+        settings: of the aggregator.
+        run: which run updates are for.
+        labels: of the run's model.
+        bounds: what an update may be.
+        store: knows what counted in earlier rounds.
+        sender: for replies and wants.
+        log: for the events ``device``, ``update`` and ``dropped``.
+        clock: seconds, never running backwards.
+    """
+
+    def __init__(
+        self,
+        settings: AggregatorSettings,
+        *,
+        run: str,
+        labels: LabelSet,
+        bounds: Bounds,
+        store: Store,
+        sender: Sender,
+        log: EventLog,
+        clock: Callable[[], float],
+    ) -> None:
+        self._run = run
+        self._bounds = bounds
+        self._store = store
+        self._sender = sender
+        self._log = log
+        self._clock = clock
+        self._topics = Topics(settings.fleet)
+        self._registry = Registry(labels)
+        self._receiver = Receiver(
+            max_update_bytes=bounds.max_bytes, max_total_bytes=settings.assembly_bytes, quiet_s=settings.quiet_s
+        )
+        self._received_bytes = 0
+        self._last_want_at = float("-inf")
+        self._dropped, self._dropped_said_at = 0, float("-inf")
+
+    @property
+    def online(self) -> list[str]:
+        """The devices that are online, in the order of their names."""
+        return self._registry.online()
+
+    @property
+    def received_bytes(self) -> int:
+        """Payload bytes of updates and their manifests so far, whatever became of them."""
+        return self._received_bytes
+
+    @property
+    def last_want_at(self) -> float:
+        """When a device last asked for chunks, on the clock; minus infinity before the first."""
+        return self._last_want_at
+
+    @property
+    def wake_at(self) -> float:
+        """When `ask_quiet` is to be called at the latest, on the clock; infinity while nothing is arriving."""
+        quiet_at = self._receiver.next_quiet_at
+        return float("inf") if quiet_at is None else quiet_at
+
+    def message(
+        self, message: Message, *, view: RoundView, base_sha256: str
+    ) -> DeviceSeen | DeviceGone | Arrived | None:
+        """Take in a message of a device; one that breaks the protocol is passed over.
+
+        Args:
+            message: as it came.
+            view: where the run stands.
+            base_sha256: of the weights that the round under way starts from.
+
+        Returns:
+            What the engine is to be told, or the update whose chunks are now all there.
+
+        Raises:
+            StorageError: the store cannot be read, or an event cannot be kept.
+        """
+        try:
+            topic = self._topics.parse_device(message.topic)
+            if topic.kind == "state":
+                return self._presence(topic, message)
+            if topic.kind == "want":
+                self._last_want_at = self._clock()
+                self._sender.want(topic.device, decode(Want, message.payload, topic=message.topic))
+            elif topic.kind == "chunk":
+                self._received_bytes += len(message.payload)
+                return self._receiver.chunk(topic.device, topic.sha256, topic.index, message.payload, now=self._clock())
+            elif topic.kind == "update":
+                self._received_bytes += len(message.payload)
+                manifest = decode(UpdateManifest, message.payload, topic=message.topic)
+                self._update(topic.device, manifest, view=view, base_sha256=base_sha256)
+        except ProtocolError as error:
+            self._dropped += 1
+            if self._clock() - self._dropped_said_at >= _SAY_DROPPED_EVERY_S:
+                self._log.say("dropped", reason=str(error), count=self._dropped)
+                self._dropped, self._dropped_said_at = 0, self._clock()
+        return None
+
+    def round_opened(self, round_number: int) -> None:
+        """Drop what is still arriving for other rounds."""
+        self._receiver.keep_only(round_number=round_number)
+
+    def ask_quiet(self) -> None:
+        """Ask for the chunks that stay away."""
+        for lacking in self._receiver.quiet(now=self._clock()):
+            self._ask_for(lacking)
+
+    def ask_all(self) -> None:
+        """Ask for every chunk that has not come: the connection was lost, and chunks with it."""
+        for lacking in self._receiver.all_lacking(now=self._clock()):
+            self._ask_for(lacking)
+
+    def accept(self, device: str, manifest: UpdateManifest, *, received: int, of: int) -> None:
+        """Tell a device that its update counts. Call it when that is durable.
+
+        Args:
+            device: whose update it is.
+            manifest: of the update.
+            received: how many updates count now.
+            of: how many devices were invited.
+        """
+        self._receiver.forget(device)
+        self._reply(device, manifest, None)
+        self._say_update(device, manifest, "accepted", received, of)
+
+    def refuse(self, device: str, manifest: UpdateManifest, refusal: Refusal, *, view: RoundView) -> None:
+        """Tell a device that its update does not count, and why."""
+        self._receiver.forget(device)
+        self._reply(device, manifest, refusal)
+        self._say_update(
+            device, manifest, refusal.verdict, len(view.contributions), len(view.invited), reason=refusal.reason
+        )
+
+    def _presence(self, topic: DeviceTopic, message: Message) -> DeviceSeen | DeviceGone | None:
+        device = topic.device
+        before = self._registry.get(device)
+        event: DeviceSeen | DeviceGone = DeviceGone(device)
+        if not message.payload:
+            if not self._registry.forget(device):
+                return None
+        else:
+            presence = self._registry.observe(device, decode(DeviceState, message.payload, topic=message.topic))
+            if presence is None:
+                return None
+            if presence.online:
+                event = DeviceSeen(device, presence.usable_samples)
+        online = isinstance(event, DeviceSeen)
+        if online != (before is not None and before.online):
+            self._log.say("device", device=device, online=online, devices=len(self._registry.online()))
+        return event
+
+    def _update(self, device: str, manifest: UpdateManifest, *, view: RoundView, base_sha256: str) -> None:
+        if manifest.run == self._run and manifest.round != view.round:
+            earlier = self._store.counted_sha256(self._run, manifest.round, device)
+            if earlier == manifest.blob.sha256:
+                self._reply(device, manifest, Refusal("duplicate"))
+                return
+        presence = self._registry.get(device)
+        asked = Asked(
+            run=self._run,
+            round=view.round,
+            attempt=view.attempt,
+            taking=view.taking,
+            invited=frozenset(view.invited),
+            base_sha256=base_sha256,
+            counted={entry.device: entry.sha256 for entry in view.contributions},
+            announced=None if presence is None else presence.usable_samples,
+        )
+        refusal = check_manifest(device, manifest, asked=asked, bounds=self._bounds)
+        if refusal is not None:
+            self.refuse(device, manifest, refusal, view=view)
+            return
+        lacking = self._receiver.manifest(device, manifest, now=self._clock())
+        if lacking is not None:
+            self._ask_for(lacking)
+
+    def _ask_for(self, lacking: Lacking) -> None:
+        manifest = lacking.manifest
+        reply = Reply(
+            run=manifest.run,
+            round=manifest.round,
+            sha256=manifest.blob.sha256,
+            verdict="lacking",
+            ranges=lacking.ranges,
+        )
+        self._sender.control(self._topics.reply(lacking.device), reply.encode())
+
+    def _reply(self, device: str, manifest: UpdateManifest, refusal: Refusal | None) -> None:
+        reply = Reply(
+            run=manifest.run,
+            round=manifest.round,
+            sha256=manifest.blob.sha256,
+            verdict="accepted" if refusal is None else refusal.verdict,
+            reason="" if refusal is None else refusal.reason[:500],
+        )
+        self._sender.control(self._topics.reply(device), reply.encode())
+
+    def _say_update(
+        self, device: str, manifest: UpdateManifest, verdict: str, received: int, of: int, *, reason: str = ""
+    ) -> None:
+        self._log.say(
+            "update",
+            round=manifest.round,
+            device=device,
+            samples=manifest.samples,
+            verdict=verdict,
+            reason=reason,
+            received=received,
+            of=of,
+            metrics=manifest.metrics.model_dump(),
+        )
