@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,7 +20,8 @@ class Spool:
     """A folder with one file for each update: ``{round}/{device}.{sha256}.safetensors``.
 
     Writing is atomic and reaches the disk before it returns, so that an update that was told ``accepted`` is there
-    after a crash.
+    after a crash. An update that comes late may be written while the spool is cleared, by another thread: one waits for
+    the other.
 
     Args:
         folder: of the spool; made when it is first written.
@@ -27,6 +29,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._changing = threading.Lock()
 
     def path(self, *, round_number: int, device: str, sha256: str) -> Path:
         """Where an update lies."""
@@ -38,7 +41,8 @@ class Spool:
         Raises:
             StorageError: it cannot be written; nothing of it is left behind.
         """
-        write_bytes(self.path(round_number=round_number, device=device, sha256=sha256), data)
+        with self._changing:
+            write_bytes(self.path(round_number=round_number, device=device, sha256=sha256), data)
 
     def updates(self, contributions: Iterable[Contribution], *, round_number: int) -> SpooledUpdates:
         """Open the updates of a round for aggregation."""
@@ -54,13 +58,14 @@ class Spool:
         """
         wanted = {self.path(round_number=round_number, device=c.device, sha256=c.sha256) for c in contributions}
         try:
-            for folder in self._folder.iterdir() if self._folder.is_dir() else ():
-                if folder.name == f"{round_number:06d}":
-                    for file in folder.iterdir():
-                        if file not in wanted:
-                            file.unlink()
-                else:
-                    shutil.rmtree(folder)
+            with self._changing:
+                for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+                    if folder.name == f"{round_number:06d}":
+                        for file in folder.iterdir():
+                            if file not in wanted:
+                                file.unlink()
+                    else:
+                        shutil.rmtree(folder)
         except OSError as error:
             raise StorageError(f"cannot clear the spool {self._folder}: {error.strerror or error}") from error
 

@@ -18,6 +18,15 @@ MAX_MESSAGE_BYTES = 256 * 1024
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=1 << 31)]
+"""Rounds, attempts, samples: bounded, so that they fit a database's integers and sums of them stay finite."""
+Ordinal = Annotated[int, Field(ge=1, le=1 << 31)]
+"""The same, from one on."""
+Number = Annotated[int, Field(ge=0, le=1 << 62)]
+"""A session's number."""
+Measured = Annotated[float, Field(allow_inf_nan=False, ge=-1e39, le=1e39)]
+"""What a device measured: any float32, and means over many of them are still finite."""
+Seconds = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e12)]
 Range = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(gt=0)]]
 """Chunk indices from the first up to, and without, the second."""
 
@@ -86,7 +95,7 @@ class ServerState(MessageModel):
     """Whether the aggregator is there. A will carries the session it speaks for."""
 
     online: bool
-    session: int = Field(ge=0)
+    session: Number
 
 
 class RoundManifest(MessageModel):
@@ -103,12 +112,12 @@ class RoundManifest(MessageModel):
     """
 
     run: Name
-    round: int = Field(ge=0)
-    rounds: int = Field(ge=0)
+    round: Count
+    rounds: Count
     phase: Literal["open", "closed", "finished"]
-    attempt: int = Field(default=1, ge=1)
+    attempt: Ordinal = 1
     invited: tuple[Name, ...] = ()
-    quorum: int = Field(ge=0)
+    quorum: Count
     deadline_unix_s: Finite
     model: ModelRef
     weights: BlobRef
@@ -134,8 +143,8 @@ class DeviceState(MessageModel):
     """
 
     online: bool
-    session: int = Field(ge=0)
-    samples: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict, max_length=4096)
+    session: Number
+    samples: dict[str, Count] = Field(default_factory=dict, max_length=4096)
     capabilities: Capabilities = Capabilities()
     activity: str = Field(default="idle", max_length=32)
 
@@ -150,9 +159,9 @@ class Want(MessageModel):
 class Score(MessageModel):
     """How well weights read some samples. ``loss`` is the mean cross-entropy in nats."""
 
-    loss: Finite
+    loss: Measured
     accuracy: Finite = Field(ge=0, le=1)
-    samples: int = Field(ge=0)
+    samples: Count
 
 
 class LocalMetrics(MessageModel):
@@ -171,10 +180,10 @@ class LocalMetrics(MessageModel):
     train: Score
     holdout_before: Score | None = None
     holdout_after: Score | None = None
-    fetch_s: Finite = Field(default=0.0, ge=0)
-    train_s: Finite = Field(default=0.0, ge=0)
-    train_started_unix_s: Finite = 0.0
-    train_ended_unix_s: Finite = 0.0
+    fetch_s: Seconds = 0.0
+    train_s: Seconds = 0.0
+    train_started_unix_s: Seconds = 0.0
+    train_ended_unix_s: Seconds = 0.0
 
 
 class UpdateManifest(MessageModel):
@@ -187,9 +196,9 @@ class UpdateManifest(MessageModel):
     """
 
     run: Name
-    round: int = Field(ge=1)
-    attempt: int = Field(default=1, ge=1)
-    samples: int = Field(gt=0, le=1 << 31)
+    round: Ordinal
+    attempt: Ordinal = 1
+    samples: Ordinal
     base: Sha256
     blob: BlobRef
     metrics: LocalMetrics
@@ -204,7 +213,7 @@ class Reply(MessageModel):
     """
 
     run: Name
-    round: int = Field(ge=1)
+    round: Ordinal
     sha256: Sha256
     verdict: Literal["lacking", "accepted", "duplicate", "stale", "rejected"]
     reason: str = Field(default="", max_length=500)
@@ -226,5 +235,6 @@ def decode(kind: type[M], payload: bytes, *, topic: str) -> M:
         return kind.model_validate_json(payload)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in fault["loc"]) or "message"
-        raise ProtocolError(f"{topic}: {where}: {fault['msg']}") from None
+        # A key of the sender's choice may be in it: it goes into logs and onto terminals.
+        where = ascii(".".join(str(part) for part in fault["loc"]))[1:-1][:100] or "message"
+        raise ProtocolError(f"{topic}: {where}: {fault['msg']}"[:500]) from None

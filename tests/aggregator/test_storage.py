@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +140,25 @@ def test_the_spool_keeps_only_what_is_told(tmp_path: Path) -> None:
     updates = spool.updates(kept, round_number=2)
     assert (updates.devices, updates.samples) == (("a", "b"), (5, 7))
     np.testing.assert_array_equal(updates.tensor(0, "w"), [1.0, 2.0])
+
+
+def test_an_update_may_come_while_the_spool_is_cleared(tmp_path: Path) -> None:
+    """A late update that is written by one thread while another clears its round ends neither of them."""
+    spool = Spool(tmp_path)
+    stop = threading.Event()
+
+    def clear() -> None:
+        while not stop.is_set():
+            spool.keep_only((), round_number=1)
+
+    with ThreadPoolExecutor(1) as pool:
+        clearing = pool.submit(clear)
+        try:
+            for number in range(100):
+                spool.put(DATA, round_number=number % 2, device=f"d{number}", sha256=SHA)
+        finally:
+            stop.set()
+        clearing.result()
 
 
 def test_a_spooled_update_that_is_gone_or_damaged_is_an_error(tmp_path: Path) -> None:

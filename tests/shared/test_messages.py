@@ -83,6 +83,10 @@ def test_any_bytes_are_decoded_or_refused(payload: bytes) -> None:
         ({"round": 0}, "round"),
         ({"samples": 0}, "samples"),
         ({"samples": 1 << 40}, "samples"),
+        ({"round": 10**30}, "round"),
+        ({"attempt": 10**30}, "attempt"),
+        ({"metrics": {"train": {"loss": 1e308, "accuracy": 0.5, "samples": 1}}}, "metrics.train.loss"),
+        ({"metrics": {"train": {"loss": 1.0, "accuracy": 0.5, "samples": 10**400}}}, "metrics.train.samples"),
         ({"run": "a/b"}, "run"),
         ({"base": "zz"}, "base"),
         ({"blob": {"sha256": BLOB.sha256, "size_bytes": -1, "chunk_bytes": 256}}, "blob.size_bytes"),
@@ -94,6 +98,22 @@ def test_a_lying_update_is_refused_by_the_name_of_its_fault(change: dict[str, An
     wrong = json.loads(MESSAGES[4].encode()) | change
     with pytest.raises(ProtocolError, match=f": {named}: "):
         decode(UpdateManifest, json.dumps(wrong).encode(), topic="t")
+
+
+def test_a_fault_is_named_in_a_short_printable_line() -> None:
+    """A key of the sender's choice reaches a log or a terminal cut short, and without control characters."""
+    payload = json.dumps({"online": True, "session": 1, "samples": {"\x1b[2J\n" + "x" * 9999: -1}}).encode()
+    with pytest.raises(ProtocolError) as refused:
+        decode(DeviceState, payload, topic="t")
+    assert len(str(refused.value)) < 300
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("change", [{"session": 1 << 63}, {"samples": {"1": 10**400}}])
+def test_a_presence_of_absurd_numbers_is_refused(change: dict[str, Any]) -> None:
+    """A session or a count that no database and no float holds is refused."""
+    with pytest.raises(ProtocolError, match=next(iter(change))):
+        decode(DeviceState, json.dumps({"online": True, "session": 1} | change).encode(), topic="t")
 
 
 def test_an_oversized_or_deep_message_is_refused() -> None:
