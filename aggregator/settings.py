@@ -68,7 +68,7 @@ class AggregatorSettings(Settings):
     batch_size: int = Field(32, ge=1, le=65_536, description="samples in a training step")
     optimizer: Literal["sgd", "adam"] = Field("sgd", description="what the devices train with")
     lr: Positive = Field(0.05, description="learning rate of round 1")
-    lr_schedule: Schedule = Field("cosine", description="how the learning rate falls from round to round")
+    lr_schedule: Schedule = Field("cooldown", description="how the learning rate falls from round to round")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of SGD")
     clip_norm: NotNegative = Field(0.0, description="greatest L2 norm of a training step's gradient; 0: no limit")
     prox_mu: NotNegative = Field(0.0, description="strength of FedProx's term; 0: off")

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from aggregator.schedule import Schedule
 from shared.labels import LABEL_SETS
 from shared.settings import Settings
 
@@ -45,9 +46,7 @@ class SimulationSettings(Settings):
     batch_size: int = Field(32, ge=1, le=32, description="samples in a training step")
     optimizer: Literal["sgd", "adam"] = Field("sgd", description="what the devices train with")
     lr: Positive = Field(0.05, description="learning rate of round 1")
-    lr_schedule: Literal["cosine", "linear", "constant"] = Field(
-        "cosine", description="how the learning rate falls from round to round"
-    )
+    lr_schedule: Schedule = Field("cooldown", description="how the learning rate falls from round to round")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of SGD")
     clip_norm: NotNegative = Field(0.0, description="greatest L2 norm of a training step's gradient; 0: no limit")
     prox_mu: NotNegative = Field(0.0, description="strength of FedProx's term; 0: off")
@@ -72,8 +71,11 @@ class SimulationSettings(Settings):
     )
     generated_samples: int = Field(400, ge=1, description="generated handwriting: samples of each person")
     generated_spread: float = Field(
-        0.4, ge=0, le=2, description="generated handwriting: how far people stand apart; 1 is the whole range of forms, "
-        "real people come close to 0.5"
+        0.4,
+        ge=0,
+        le=2,
+        description="generated handwriting: how far people stand apart; 1: the whole range of forms, "
+        "0.5: about as far as real people",
     )
 
     @field_validator("partition")

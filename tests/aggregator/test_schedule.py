@@ -29,7 +29,16 @@ def test_the_cosine_is_half_way_in_the_middle() -> None:
     assert rates("cosine", rounds=5)[2] == pytest.approx(0.05 * (1 + FINAL_SHARE) / 2)
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "linear", "constant"])
+def test_a_cooldown_begins_after_three_quarters() -> None:
+    """The full rate for most of the run, and a straight line down over the last quarter."""
+    cooling = rates("cooldown", rounds=41)
+    assert set(cooling[:31]) == {0.05}
+    steps = [before - after for before, after in pairwise(cooling[30:])]
+    assert steps == pytest.approx([0.05 * (1 - FINAL_SHARE) / 10] * 10)
+    assert cooling[-1] == pytest.approx(0.05 * FINAL_SHARE)
+
+
+@pytest.mark.parametrize("schedule", ["cooldown", "cosine", "linear", "constant"])
 def test_a_single_round_has_the_whole_rate(schedule: Schedule) -> None:
     """With one round there is nothing to fall from."""
     assert rates(schedule, rounds=1) == [0.05]
