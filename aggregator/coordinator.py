@@ -41,7 +41,7 @@ from aggregator.store import Store
 from aggregator.workbench import Averaged, Broke, Examined, Outcome, Workbench, Written
 from shared.errors import RunError
 from shared.files import write_bytes
-from shared.messages import BlobRef, ModelRef, RoundManifest, Score, UpdateManifest
+from shared.messages import MAX_MESSAGE_BYTES, BlobRef, ModelRef, RoundManifest, Score, UpdateManifest
 from shared.mqtt import Message
 from shared.topics import Topics
 from tflite_models.bundle import ModelBundle
@@ -306,7 +306,13 @@ class Coordinator:
             weights=weights,
             plan=settings.training_plan(round_number=max(1, effect.round)),
         )
-        self._published = message.encode()
+        published = message.encode()
+        if len(published) > MAX_MESSAGE_BYTES:
+            raise RunError(
+                f"round {effect.round}: a manifest that names all {len(effect.invited)} devices has {len(published):,} "
+                f"bytes, and devices take {MAX_MESSAGE_BYTES:,}; invite fewer with --per-round"
+            )
+        self._published = published
         if self._ledger is not None:
             self._ledger.manifest_bytes_down += len(self._published) * len(online)
         self._parts.sender.control(self._topics.round, self._published, retain=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.dataset import Dataset
-from shared.errors import DataError
+from shared.errors import DataError, RunError
 from shared.messages import Score
 from tflite_models.bundle import ModelBundle
 from tflite_models.runtime.evaluation import evaluate
@@ -68,7 +69,13 @@ class Evaluator:
                 self._reader = FrozenReader(self._model, weights=weights)
             else:
                 self._reader.adopt(weights)
-            measured = evaluate(self._reader, self._images, self._labels)
+            with np.errstate(over="ignore", invalid="ignore"):
+                measured = evaluate(self._reader, self._images, self._labels)
+            if not math.isfinite(measured.loss):
+                raise RunError(
+                    f"the weights of round {round_number} give no finite loss on the test set: the training has "
+                    "diverged; begin anew with a lower --lr, or bound updates with --max-update-norm"
+                )
             outcome: Score | Exception = Score(loss=measured.loss, accuracy=measured.accuracy, samples=measured.samples)
         except Exception as error:  # whatever it is, the loop decides what becomes of the run
             outcome = error

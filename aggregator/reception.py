@@ -20,6 +20,8 @@ from shared.topics import DeviceTopic, Topics
 
 # A client that sends rubbish without end must not fill the disk with events.
 _SAY_DROPPED_EVERY_S = 10.0
+# Nor one whose updates are refused again and again.
+_MOST_REFUSALS_SAID = 1000
 
 
 class Reception:
@@ -65,6 +67,7 @@ class Reception:
         self._received_bytes = 0
         self._last_want_at = float("-inf")
         self._dropped, self._dropped_said_at = 0, float("-inf")
+        self._refusals_said = 0
 
     @property
     def online(self) -> list[str]:
@@ -120,12 +123,13 @@ class Reception:
         except ProtocolError as error:
             self._dropped += 1
             if self._clock() - self._dropped_said_at >= _SAY_DROPPED_EVERY_S:
-                self._log.say("dropped", reason=str(error), count=self._dropped)
+                self._log.say("dropped", reason=str(error)[:300], count=self._dropped)
                 self._dropped, self._dropped_said_at = 0, self._clock()
         return None
 
     def round_opened(self, round_number: int) -> None:
         """Drop what is still arriving for other rounds."""
+        self._refusals_said = 0
         self._receiver.keep_only(round_number=round_number)
 
     def ask_quiet(self) -> None:
@@ -152,9 +156,12 @@ class Reception:
         self._say_update(device, manifest, "accepted", received, of)
 
     def refuse(self, device: str, manifest: UpdateManifest, refusal: Refusal, *, view: RoundView) -> None:
-        """Tell a device that its update does not count, and why."""
+        """Tell a device that its update does not count, and why; the log is told of the first thousand in a round."""
         self._receiver.forget(device)
         self._reply(device, manifest, refusal)
+        self._refusals_said += 1
+        if self._refusals_said > _MOST_REFUSALS_SAID:
+            return
         self._say_update(
             device, manifest, refusal.verdict, len(view.contributions), len(view.invited), reason=refusal.reason
         )

@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 _AWAY_S = 0.1
 # A broadcast chunk that nobody was sent for so long is asked for again anyway.
 _CHUNK_EXPIRY_S = 60.0
+# Past so many that wait, replies are dropped: whoever lacks one repeats what it said.
 _MOST_CONTROLS = 10_000
 
 
@@ -59,7 +60,7 @@ class Sender:
         self._clock = clock
         self._on_failure = on_failure
         self._changed = threading.Condition()
-        self._controls: deque[_Control] = deque(maxlen=_MOST_CONTROLS)
+        self._controls: deque[_Control] = deque()
         self._stopping = False
         self._busy = False
         self._delivered_bytes = 0
@@ -77,8 +78,10 @@ class Sender:
         self._thread.join(timeout_s)
 
     def control(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Publish a control message; does not wait."""
+        """Publish a control message; does not wait. A retained one is never crowded out by others."""
         with self._changed:
+            if len(self._controls) >= _MOST_CONTROLS and not retain:
+                return
             self._controls.append(_Control(topic, payload, retain))
             self._changed.notify()
 

@@ -268,7 +268,7 @@ class Aggregator:
 
     def _on_message(self, message: Message) -> None:
         """On the network thread: leave the message for the loop, unless too much is there already."""
-        size = len(message.payload)
+        size = _weight(message)
         bound = _INBOX_BYTES if "/chunk/" in message.topic else 2 * _INBOX_BYTES
         with self._inbox_lock:
             if self._inbox_bytes + size > bound:
@@ -299,7 +299,7 @@ class Aggregator:
                 continue
             if isinstance(item, Message):
                 with self._inbox_lock:
-                    self._inbox_bytes -= len(item.payload)
+                    self._inbox_bytes -= _weight(item)
                 if item.topic == self._topics.server_state:
                     self._look_for_rival(item, log)
                 else:
@@ -322,3 +322,8 @@ class Aggregator:
                 coordinator.outcome(item)
             if started and self._clock() >= coordinator.wake_at:
                 coordinator.tick()
+
+
+def _weight(message: Message) -> int:
+    """What a message counts against the inbox's bound, in bytes: an empty one takes memory too."""
+    return len(message.payload) + len(message.topic) + 512

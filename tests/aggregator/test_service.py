@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aggregator.broadcast import Broadcast
 from aggregator.run import shapes_of
+from aggregator.sender import Sender
 from aggregator.service import Aggregator, RunSummary
 from aggregator.settings import AggregatorSettings
 from deploy.brokers import RunningBroker, start_broker
@@ -24,7 +27,9 @@ from shared.dataset import Dataset
 from shared.errors import BrokerError, DataError, ModelError, RunError, StorageError
 from shared.labels import label_set
 from shared.messages import RoundManifest, ServerState
+from shared.mqtt import Message, MqttLink
 from shared.tensors import Tensors, encode_tensors, sha256_of
+from shared.topics import Topics
 from tests.aggregator.fake_device import FakeDevice, noisy
 from tflite_models.bundle import ModelBundle, builtin_bundle
 from tflite_models.runtime.weights import initial_weights, save_weights
@@ -442,6 +447,106 @@ def test_rubbish_and_rivals_are_told_and_change_nothing(
     assert running.until("rival")["session"] == 5
     devices("b")
     assert running.end().finished
+
+
+def test_absurd_numbers_are_passed_over(serve: Callable[..., Running], devices: Callable[..., FakeDevice]) -> None:
+    """Messages of the right form, with numbers that no database and no float holds, do not end the run."""
+    huge = 10**400
+    loss = {"loss": 1e308, "accuracy": 0.5, "samples": 99}
+
+    def lie(manifest: RoundManifest) -> None:
+        update = json.loads(device.manifest_for(manifest, b"x").encode())
+        for change in (
+            {"round": 10**30},
+            {"metrics": {"train": loss}},
+            {"metrics": {"train": loss | {"samples": huge}}},
+        ):
+            device.link.publish(device.topics.update("a"), json.dumps(update | change).encode())
+        state = {"online": True, "session": 1 << 60, "samples": {"1": huge}}
+        device.link.publish(device.topics.device_state("a"), json.dumps(state).encode())
+
+    device = devices("a", before_upload=lie)
+    summary = serve(rounds=2).end()
+    assert summary.finished
+
+
+def test_weights_that_have_blown_up_end_the_run_in_a_line(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice]
+) -> None:
+    """Finite weights that overflow in the network: the evaluation says that the training has diverged."""
+
+    def explode(weights: Tensors, manifest: RoundManifest) -> bytes:
+        return encode_tensors({name: np.full_like(tensor, 1e30) for name, tensor in weights.items()})
+
+    devices("a", train=explode)
+    with pytest.raises(RunError, match=r"the weights of round 1 give no finite loss on the test set.*--lr"):
+        serve(handwriting_of(40), rounds=50).end()
+
+
+def test_a_flood_of_replies_does_not_crowd_out_a_retained_message(
+    mosquitto: RunningBroker, fleet_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more control messages than may wait, replies are dropped, and the round's manifest is not."""
+    monkeypatch.setattr("aggregator.sender._MOST_CONTROLS", 5)
+    topics = Topics(fleet_id)
+    heard: queue.Queue[Message] = queue.Queue()
+
+    def listen(link: MqttLink) -> None:
+        link.subscribe(topics.round, topics.reply("a"))
+        link.wait_connected(DEADLINE_S)
+        assert link.flush(DEADLINE_S)
+
+    def link(name: str) -> MqttLink:
+        return MqttLink(
+            mosquitto.address, client_id=f"{fleet_id}-{name}", on_message=heard.put, on_connect=lambda: None
+        )
+
+    with link("sender") as sending, link("listener") as listening:
+        listen(listening)
+        sending.wait_connected(DEADLINE_S)
+        sender = Sender(
+            sending,
+            topics=topics,
+            broadcast=Broadcast(gather_s=0.0),
+            clock=time.monotonic,
+            on_failure=lambda error: pytest.fail(str(error)),
+        )
+        sender.control(topics.round, b"1", retain=True)
+        for _ in range(20):
+            sender.control(topics.reply("a"), b"r")
+        sender.control(topics.round, b"2", retain=True)
+        sender.start()
+        said = [heard.get(timeout=DEADLINE_S).payload for _ in range(6)]
+        sender.stop(timeout_s=DEADLINE_S)
+    assert said == [b"1", b"r", b"r", b"r", b"r", b"2"]
+
+
+def test_a_fleet_too_large_for_a_manifest_is_told_to_invite_fewer(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manifest that devices would refuse to read ends the run, instead of leaving it to wait for them."""
+    monkeypatch.setattr("aggregator.coordinator.MAX_MESSAGE_BYTES", 500)
+    devices("a")
+    with pytest.raises(RunError, match=r"names all 1 devices has [\d,]+ bytes, and devices take 500; .* --per-round"):
+        serve(rounds=1).end()
+
+
+def test_refusals_without_end_do_not_fill_the_log(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is told of the first refused updates of a round, and not of the others."""
+    monkeypatch.setattr("aggregator.reception._MOST_REFUSALS_SAID", 3)
+    device = devices("a")
+
+    def pester(manifest: RoundManifest) -> None:
+        for number in range(10):
+            device.publish(device.topics.update("x"), device.manifest_for(manifest, b"%d" % number))
+
+    device._before_upload = pester
+    running = serve(rounds=1)
+    running.end()
+    said = [event for event in running.events.queue if event["event"] == "update" and event["device"] == "x"]
+    assert len(said) == 3
 
 
 def test_given_weights_are_where_the_run_begins(
