@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from aggregator.settings import AggregatorSettings
+from deploy.cli import INTERRUPTED
 from deploy.cli.options import settings_options
 
 if TYPE_CHECKING:
     from aggregator.service import RunSummary
-
-_EXIT_INTERRUPTED = 130
 
 
 @click.command()
@@ -46,7 +45,7 @@ def command(settings: AggregatorSettings, *, as_json: bool) -> None:
         summary = Aggregator(settings, model=model, test=test, on_event=on_event).run(stop)
     if not summary.finished:
         click.echo(_how_to_resume(settings, summary), err=True)
-        sys.exit(_EXIT_INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
 
 @contextmanager

@@ -78,7 +78,9 @@ def check_training() -> Finding:
 
 def check_brokers() -> Finding:
     """A broker for a simulation."""
-    found = [f"Mosquitto at {path}"] if (path := mosquitto_path()) else []
+    from deploy.brokers import mosquitto
+
+    found = [f"Mosquitto at {path}"] if (path := mosquitto.executable()) else []
     try:
         found.append(f"embedded ({importlib.metadata.version('iotcore')})")
     except importlib.metadata.PackageNotFoundError:
@@ -87,11 +89,6 @@ def check_brokers() -> Finding:
                 "brokers", "note", "none here; a device needs none, a simulation: pip install inkfleet[aggregator]"
             )
     return Finding("brokers", "ok", ", ".join(found))
-
-
-def mosquitto_path() -> str | None:
-    """Where Mosquitto is installed, also outside a plain user's PATH."""
-    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 def check_memory() -> Finding:
