@@ -21,6 +21,9 @@ LAYOUT = "a NumPy archive of pictures"
 MOST_ARRAY_BYTES = 4 << 30
 """An array that would unpack to more than this is refused: a small file can claim any size."""
 
+_MOST_BRIGHTNESS = np.float64(1e30)
+"""No camera's number; beyond it float32 would overflow."""
+
 _CLASS_NAMES = ("labels", "classes")
 
 
@@ -110,6 +113,9 @@ def _check_header(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo)
                 f"{path}: {member.filename} holds Python objects, which are never loaded; "
                 "save strings as a plain array, such as np.array(y, dtype=str)"
             )
+        if not dtype.itemsize and 0 not in shape:
+            # Elements of no size take no room in the file, however many it claims.
+            raise DataError(f"{path}: {member.filename} holds elements of no size ({dtype})")
         claimed = dtype.itemsize
         for side in shape:
             claimed *= int(side)
@@ -161,7 +167,8 @@ def _as_grey(path: Path, X: NDArray[Any]) -> tuple[Grey, NDArray[np.bool_]]:
     if X.dtype.kind not in "iuf":
         raise DataError(f"{path}: expected X of numbers, got {X.dtype}")
     if X.dtype.kind == "f":
-        sound = np.isfinite(X.reshape(len(X), -1)).all(axis=1)
+        flat = X.reshape(len(X), -1)
+        sound = np.isfinite(flat).all(axis=1) & (np.abs(flat).max(axis=1) <= _MOST_BRIGHTNESS)
         if not sound.all():
             X = np.where(sound[:, np.newaxis, np.newaxis], X, 0)
     if not len(X):
@@ -172,6 +179,8 @@ def _as_grey(path: Path, X: NDArray[Any]) -> tuple[Grey, NDArray[np.bool_]]:
     floor, top = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
     if low >= 0 and 255 < high <= 65535 and X.dtype.kind in "iu":
         floor, top = 0.0, 65535.0
+    if top == floor:
+        return np.zeros(X.shape, np.uint8), sound  # all one shade: nothing is drawn
     scaled = (X.astype(np.float32) - floor) * np.float32(255 / (top - floor))
     return np.rint(scaled).astype(np.uint8), sound
 

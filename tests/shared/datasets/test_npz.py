@@ -125,6 +125,8 @@ def test_pictures_cropped_already_are_taken_as_they_are(tmp_path: Path) -> None:
         ({"X": pictures().astype(np.complex64), "y": LABELS}, "expected X of numbers"),
         ({"X": np.array([["a"]]), "y": LABELS}, "expected X of shape"),
         ({"X": np.full((6, 9, 9), np.nan), "y": LABELS}, "not finite"),
+        ({"X": np.full((6, 9, 9), 1e300), "y": LABELS}, "not finite"),
+        ({"X": np.full((6, 9, 9), -5, np.int32), "y": LABELS}, "blank"),
         ({"X": pictures(), "y": LABELS, "writer": np.zeros(6)}, "expected writer of strings or integers"),
     ],
 )
@@ -155,3 +157,13 @@ def test_an_array_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("shared.datasets.npz.MOST_ARRAY_BYTES", 1000)
     with pytest.raises(DataError, match="the most that is read"):
         open_dataset(saved(tmp_path / "set.npz", X=pictures(), y=LABELS))
+
+
+def test_elements_of_no_size_are_refused_however_many(tmp_path: Path) -> None:
+    """A header of a few bytes that claims billions of empty strings makes no room for them."""
+    header = b"{'descr': '|S0', 'fortran_order': False, 'shape': (9999999999,)}\n"
+    path = tmp_path / "set.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("y.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(DataError, match="elements of no size"):
+        open_dataset(path)
