@@ -15,6 +15,7 @@ from aggregator.engine import (
     Commit,
     Committed,
     Counted,
+    DeviceGone,
     Effect,
     Evaluate,
     Event,
@@ -163,6 +164,11 @@ class Coordinator:
 
     def tick(self) -> None:
         """Time has passed."""
+        view = self._engine.view
+        if view.phase == "collecting" and self._wait is not None and self._clock() >= self._wait.until:
+            # Whoever was invited and never said a word in all that time is not there: the next attempt goes without.
+            for device in self._reception.unheard(view.invited):
+                self._tell(DeviceGone(device))
         self._tell(Tick())
         self._reception.ask_quiet()
 

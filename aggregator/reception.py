@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from aggregator.acceptance import Asked, Bounds, Refusal, check_manifest
 from aggregator.engine import DeviceGone, DeviceSeen, RoundView
@@ -68,6 +68,8 @@ class Reception:
         self._last_want_at = float("-inf")
         self._dropped, self._dropped_said_at = 0, float("-inf")
         self._refusals_said = 0
+        # Devices known by nothing but a state that the broker had kept.
+        self._unheard: set[str] = set()
 
     @property
     def online(self) -> list[str]:
@@ -108,6 +110,8 @@ class Reception:
         """
         try:
             topic = self._topics.parse_device(message.topic)
+            if not message.retain:
+                self._unheard.discard(topic.device)
             if topic.kind == "state":
                 return self._presence(topic, message)
             if topic.kind == "want":
@@ -131,6 +135,13 @@ class Reception:
         """Drop what is still arriving for other rounds."""
         self._refusals_said = 0
         self._receiver.keep_only(round_number=round_number)
+
+    def unheard(self, devices: Iterable[str]) -> list[str]:
+        """Return those of these devices that have said nothing themselves since we came to the broker.
+
+        A broker that was restarted keeps the state ``online`` of a device that died meanwhile, and its will is lost.
+        """
+        return [device for device in devices if device in self._unheard]
 
     def ask_quiet(self) -> None:
         """Ask for the chunks that stay away."""
@@ -178,6 +189,8 @@ class Reception:
             if presence is None:
                 return None
             if presence.online:
+                if message.retain:
+                    self._unheard.add(device)
                 event = DeviceSeen(device, presence.usable_samples)
         online = isinstance(event, DeviceSeen)
         if online != (before is not None and before.online):

@@ -87,6 +87,8 @@ def _read_section(file: Path, section: str) -> dict[str, Any]:
         raise SettingsError(f"settings file {file}: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"settings file {file} is not TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"settings file {file} is not TOML: its brackets are nested too deep") from None
     for name, table in document.items():
         if name not in SECTIONS:
             raise SettingsError(f"{file}: unknown table [{name}]; there are {', '.join(f'[{s}]' for s in SECTIONS)}")
@@ -103,7 +105,7 @@ def _from_text(cls: type[Settings], key: str, text: str) -> Any:
     if text.startswith("["):
         try:
             return json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SettingsError(f"environment variable {cls.variable(key)} is not a JSON array: {error}") from None
     return [part.strip() for part in text.split(",") if part.strip()]
 

@@ -26,7 +26,7 @@ from deploy.brokers import RunningBroker, start_broker
 from shared.dataset import Dataset
 from shared.errors import BrokerError, DataError, ModelError, RunError, StorageError
 from shared.labels import label_set
-from shared.messages import RoundManifest, ServerState
+from shared.messages import DeviceState, RoundManifest, ServerState
 from shared.mqtt import Message, MqttLink
 from shared.tensors import Tensors, encode_tensors, sha256_of
 from shared.topics import Topics
@@ -273,6 +273,27 @@ def test_a_vanished_device_costs_one_deadline(
     expected = encode_tensors(expected_weights(model, rounds=1, samples={"a": 100}))
     assert running.end().weights_sha256 == sha256_of(expected)
     released.set()
+
+
+def test_a_state_that_outlived_its_device_costs_one_deadline(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice], model: ModelBundle
+) -> None:
+    """Devices that the broker still holds for online, and that never say a word, are left out of the second attempt."""
+    device = devices("a")
+    ghosts = [device.topics.device_state(name) for name in ("ghost", "spectre")]
+    for topic in ghosts:
+        state = DeviceState(online=True, session=1, samples={"1": 9})
+        device.link.publish(topic, state.encode(), retain=True)
+    assert device.link.flush(DEADLINE_S)
+    running = serve(rounds=2, min_devices=3, deadline_s=2.0, grace_s=0.5)
+    assert running.until("opened", attempt=1)["invited"] == ["a", "ghost", "spectre"]
+    assert running.until("opened", attempt=2)["invited"] == ["a"]
+    assert running.until("opened", round=2)["attempt"] == 1
+    expected = encode_tensors(expected_weights(model, rounds=2, samples={"a": 100}))
+    assert running.end().weights_sha256 == sha256_of(expected)
+    for topic in ghosts:
+        device.link.publish(topic, b"", retain=True)
+    assert device.link.flush(DEADLINE_S)
 
 
 def test_stopping_says_offline_and_resuming_gives_the_same_bytes(

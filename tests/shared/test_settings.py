@@ -47,6 +47,7 @@ def test_the_nearest_place_wins(tmp_path: Path) -> None:
         ("[device]\nname = 'a'\nrounds = 0\n", r"fleet.toml: \[device\] rounds: .*greater than or equal to 1, got 0"),
         ("[device\n", "is not TOML: .*line 1"),
         ("device = 3\n", "must be a table"),
+        ("a = " + "[" * 100_000, "is not TOML: .* nested too deep"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line_that_says_where(tmp_path: Path, text: str, message: str) -> None:
