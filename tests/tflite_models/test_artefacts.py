@@ -30,6 +30,7 @@ def test_every_shipped_model_verifies(name: str) -> None:
     assert bundle.manifest.layers == default_architecture(len(bundle.manifest.labels)).layers
 
 
+@pytest.mark.xdist_group("small_model")
 def test_users_model_verifies(small_bundle: ModelBundle) -> None:
     """A model of a user's own layers passes the same checks."""
     assert len(verify(small_bundle)) == 5
@@ -90,7 +91,7 @@ def test_truncated_program_is_refused(bundle: ModelBundle) -> None:
 
 def test_program_holds_no_weights(bundle: ModelBundle) -> None:
     """Weights are set before use, so the program is far smaller than they are."""
-    assert len(bundle.program) < 600_000
+    assert len(bundle.program) < 1_000_000
     for signature in signatures(parse(bundle.program, name="p")):
         assert "CALL_ONCE" not in signature.ops
 
@@ -110,7 +111,7 @@ def test_xnnpack_is_active_in_a_training_step(bundle: ModelBundle) -> None:
 
     manifest = bundle.manifest
     rng = np.random.default_rng(0)
-    numbers = {"lr": 0.01, "momentum": 0.9, "clip_norm": 0.0, "prox_mu": 0.0}
+    numbers = {"lr": 0.01, "momentum": 0.9}
     inputs = {
         "x": rng.random((32, 45, 45, 1), np.float32),
         "y": np.zeros(32, np.int32),

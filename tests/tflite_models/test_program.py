@@ -92,27 +92,32 @@ def near(found: dict[str, Any], wanted: dict[str, Any], *, tolerance: float = 1e
         np.testing.assert_allclose(found[name] / scale, value / scale, atol=tolerance, rtol=0, err_msg=name)
 
 
-def gradient_of(program: TrainingProgram, weights: Weights, batch: Batch, masks: dict[str, Any]) -> Any:
-    """Read the gradient out of a step of plain descent, so large that the weights it starts from hardly round it."""
+def gradient_of(
+    program: TrainingProgram, weights: Weights, batch: Batch, masks: dict[str, Any], *, clip_norm: float = 0.0
+) -> Any:
+    """Read the gradient out of a step of descent, so large that the weights it starts from hardly round it."""
     program.set_weights(weights)
     program.reset_optimizer()
     rate = 4096.0
-    result = program.train_batch(*batch, hyper=TrainHyper(lr=rate, momentum=0.0), masks=masks)
+    hyper = TrainHyper(lr=rate, momentum=0.0, clip_norm=clip_norm)
+    result = program.train_batch(*batch, hyper=hyper, masks=masks)
     after = program.get_weights()
     return result, {name: (weights[name].astype(np.float64) - after[name]) / rate for name in weights}
 
 
+@pytest.mark.parametrize("clip_norm", [0.0, 1e6], ids=["plain", "guarded"])
 @pytest.mark.parametrize("kind", ["noise", "blank", "ink", "partial"])
-def test_gradient_of_the_whole_network(program: TrainingProgram, kind: str) -> None:
+def test_gradient_of_the_whole_network(program: TrainingProgram, kind: str, clip_norm: float) -> None:
     """The network that ships has TensorFlow's gradient: on noise, on blank paper (ties), on ink, and when padded."""
     manifest, weights = program.manifest, biased(program.manifest)
     batch, masks = batch_of(kind, manifest), draw_masks(manifest, rng=np.random.default_rng(3))
     loss, wanted = reference(manifest, weights, batch, masks)
-    result, found = gradient_of(program, weights, batch, masks)
+    result, found = gradient_of(program, weights, batch, masks, clip_norm=clip_norm)
     assert result.loss == pytest.approx(loss, abs=2e-6)
     near(found, wanted)
 
 
+@pytest.mark.xdist_group("small_model")
 @pytest.mark.parametrize("kind", ["noise", "blank", "partial"])
 def test_gradient_of_a_users_network(small_bundle: ModelBundle, kind: str) -> None:
     """A network of other layers (same padding, overlapping pools, no bias) has TensorFlow's gradient too."""
@@ -137,11 +142,11 @@ def test_padding_counts_for_nothing(program: TrainingProgram) -> None:
     near(one, other, tolerance=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_batch_of_no_weight_changes_nothing(program: TrainingProgram, optimizer: Any) -> None:
+@pytest.mark.parametrize(("optimizer", "clip_norm"), [("sgd", 0.0), ("sgd", 1e6), ("adam", 0.0)])
+def test_batch_of_no_weight_changes_nothing(program: TrainingProgram, optimizer: Any, clip_norm: float) -> None:
     """A batch of padding alone leaves weights and optimizer as they were, even with momentum under way."""
     manifest = program.manifest
-    hyper, masks = TrainHyper(optimizer=optimizer, lr=0.01), keep_all(manifest)
+    hyper, masks = TrainHyper(optimizer=optimizer, lr=0.01, clip_norm=clip_norm), keep_all(manifest)
     x, y, weight = batch_of("ink", manifest)
 
     def run(*, padding: bool) -> Weights:

@@ -38,6 +38,7 @@ def test_reader_agrees_with_the_training_program(name: str, strokes: Strokes) ->
     assert np.array_equal(one.confusion, other.confusion)
 
 
+@pytest.mark.xdist_group("small_model")
 def test_reader_of_a_users_network_agrees(small_bundle: ModelBundle, strokes: Strokes) -> None:
     """The same holds for a user's own layers."""
     weights = busy(small_bundle)

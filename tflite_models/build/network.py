@@ -59,16 +59,27 @@ class Network:
         return cross_entropy(self.logits(x, parameters), y, weight)
 
     def gradients(
-        self, x: Tensor, y: Tensor, weight: Tensor, parameters: Parameters, masks: Parameters
+        self,
+        x: Tensor,
+        y: Tensor,
+        weight: Tensor,
+        parameters: Parameters,
+        masks: Parameters,
+        *,
+        rate: Tensor | None = None,
     ) -> tuple[Loss, Gradients]:
-        """Compute the loss of a batch and its gradient with respect to every parameter."""
+        """Compute the loss of a batch and its gradient with respect to every parameter.
+
+        With a rate ``(1,)``, the gradients come multiplied by it: that costs nothing at the logits, and a pass over
+        every weight at the end.
+        """
         saved = []
         for block in self._blocks:
             step = block.forward(x, parameters, masks)
             saved.append(step.saved)
             x = step.output
         outcome = cross_entropy(x, y, weight)
-        gradient: Tensor | None = outcome.gradient
+        gradient: Tensor | None = outcome.gradient if rate is None else outcome.gradient * rate
         gradients: Gradients = {}
         for index in reversed(range(len(self._blocks))):
             gradient, found = self._blocks[index].backward(saved[index], gradient, parameters, wants_input=index > 0)

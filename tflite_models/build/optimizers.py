@@ -67,10 +67,23 @@ def momentum_step(
         momentum: ``(1,)``.
         active: ``(1,)``, 0 for a batch without samples, which changes nothing; 1 otherwise.
     """
+    scaled = {name: gradient * (rate * active) for name, gradient in gradients.items()}
+    scaled_momentum_step(scaled, parameters, weights, velocity, momentum=momentum, active=active)
+
+
+def scaled_momentum_step(
+    gradients: Gradients,
+    parameters: Mapping[str, Tensor],
+    weights: Variables,
+    velocity: Variables,
+    *,
+    momentum: Tensor,
+    active: Tensor,
+) -> None:
+    """Do the same with gradients that were multiplied by the rate before."""
     momentum = momentum * active + (1.0 - active)
-    rate = rate * active
     for name, gradient in gradients.items():
-        moved = velocity[name].read_value() * momentum - gradient * rate
+        moved = velocity[name].read_value() * momentum - gradient
         velocity[name].assign(moved)
         weights[name].assign(parameters[name] + moved * active)
 

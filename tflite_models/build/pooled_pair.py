@@ -95,8 +95,8 @@ class PooledPair:
             for key, value in self._backward_block(block, self._uncrop(part), transform, filters).items():
                 totals[key] = totals[key] + value if key in totals else value
         kernel_2 = transform.kernel_gradient({key[1:]: value for key, value in totals.items() if key[0] == "u"})
-        stacked = tf.concat([totals[kind,] for kind in ("whole", "tilt", "upper", "lower")], axis=1)
         channels, filters_1 = parameters[f"{self.first}.kernel"].shape[2:]
+        stacked = tf.concat(tf.split(totals["first",], 4, axis=2), axis=1)
         folded = tf.matmul(tf.constant(_fold(channels)), stacked)
         kernel_1 = tf.slice(folded, (0, 0, 0), (1, 9 * channels, filters_1))
         bias_1 = tf.slice(folded, (0, 9 * channels, 0), (1, 1, filters_1))
@@ -153,14 +153,10 @@ class PooledPair:
         for plane in _PIXELS:
             parts = share(quarter_where_positive(planes[plane], block.planes[plane]), block.first[plane])
             patches = tf.transpose(block.patches[plane], (0, 2, 1))
-            for kind, part in (
-                ("whole", parts.whole),
-                ("tilt", parts.tilt),
-                ("upper", parts.tilt_upper),
-                ("lower", parts.tilt_lower),
-            ):
-                value = tf.matmul(patches, part)
-                found[kind,] = found[kind,] + value if (kind,) in found else value
+            # Side by side, so that the patches are transposed and packed once for all four.
+            stacked = tf.concat([parts.whole, parts.tilt, parts.tilt_upper, parts.tilt_lower], axis=2)
+            value = tf.matmul(patches, stacked)
+            found["first",] = found["first",] + value if ("first",) in found else value
         return found
 
     def _patches(self, x: Tensor, row: int, column: int, channels: int) -> Tensor:

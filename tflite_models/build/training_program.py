@@ -10,7 +10,7 @@ import tensorflow as tf
 from tflite_models.architecture import Architecture
 from tflite_models.build.block import Gradients, Tensor, positive, stored_shape
 from tflite_models.build.network import Loss, Network
-from tflite_models.build.optimizers import adam_step, add_proximal, clip_scale, momentum_step
+from tflite_models.build.optimizers import adam_step, add_proximal, clip_scale, momentum_step, scaled_momentum_step
 
 OPTIMIZERS = ("sgd", "adam")
 
@@ -38,7 +38,10 @@ class TrainingProgram(tf.Module):  # type: ignore[misc]
     def signatures(self) -> dict[str, Callable[..., Any]]:
         """Return the functions by the names of their signatures."""
         return {
-            "train": self._function(self._train_momentum, ("lr", "momentum", "clip_norm", "prox_mu"), masks=True),
+            "train": self._function(self._train_plain, ("lr", "momentum"), masks=True),
+            "train_guarded": self._function(
+                self._train_momentum, ("lr", "momentum", "clip_norm", "prox_mu"), masks=True
+            ),
             "train_adam": self._function(self._train_adam, ("lr", "clip_norm", "prox_mu"), masks=True),
             "evaluate": self._function(self._evaluate, (), masks=False),
             "set_weights": self._set_weights_function(),
@@ -77,12 +80,31 @@ class TrainingProgram(tf.Module):  # type: ignore[misc]
 
     def _gradients(self, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], Loss, Gradients, Tensor, Tensor]:
         parameters = self._read()
-        masks = {mask.name: inputs[mask.name] for mask in self._architecture.masks(batch=self._batch)}
-        outcome, gradients = self._network.gradients(inputs["x"], inputs["y"], inputs["weight"], parameters, masks)
+        outcome, gradients = self._network.gradients(
+            inputs["x"], inputs["y"], inputs["weight"], parameters, self._masks(inputs)
+        )
         gradients = add_proximal(gradients, parameters, self._anchor, inputs["prox_mu"])
         scale = clip_scale(gradients, inputs["clip_norm"])
-        active = positive(tf.reduce_sum(inputs["weight"], axis=0, keepdims=True))
-        return parameters, outcome, gradients, scale, active
+        return parameters, outcome, gradients, scale, _active(inputs)
+
+    def _masks(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {mask.name: inputs[mask.name] for mask in self._architecture.masks(batch=self._batch)}
+
+    def _train_plain(self, inputs: dict[str, Tensor]) -> Outputs:
+        """Train without clipping and without the FedProx term, which take passes over every weight."""
+        parameters, active = self._read(), _active(inputs)
+        outcome, scaled = self._network.gradients(
+            inputs["x"],
+            inputs["y"],
+            inputs["weight"],
+            parameters,
+            self._masks(inputs),
+            rate=inputs["lr"] * active,
+        )
+        scaled_momentum_step(
+            scaled, parameters, self._weights, self._velocity, momentum=inputs["momentum"], active=active
+        )
+        return {"loss": outcome.loss, "correct": outcome.correct}
 
     def _train_momentum(self, inputs: dict[str, Tensor]) -> Outputs:
         parameters, outcome, gradients, scale, active = self._gradients(inputs)
@@ -141,6 +163,10 @@ class TrainingProgram(tf.Module):  # type: ignore[misc]
             for variable in group.values():
                 variable.assign(tf.broadcast_to(zero, variable.shape))
         return {"done": zero + 1.0}
+
+
+def _active(inputs: dict[str, Tensor]) -> Tensor:
+    return positive(tf.reduce_sum(inputs["weight"], axis=0, keepdims=True))
 
 
 def _traced(function: Callable[..., Outputs], specs: list[Any]) -> Any:

@@ -17,7 +17,13 @@ from tflite_models.runtime.interpreter import open_interpreter
 from tflite_models.runtime.weights import Weights, check_weights
 
 Array = NDArray[Any]
-_TRAIN = {"sgd": "train", "adam": "train_adam"}
+
+STEP_NUMBERS = {
+    "train": ("lr", "momentum"),
+    "train_guarded": ("lr", "momentum", "clip_norm", "prox_mu"),
+    "train_adam": ("lr", "clip_norm", "prox_mu"),
+}
+"""The hyper-parameters that each training signature takes, by the names of ``TrainHyper``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +110,9 @@ class TrainingProgram:
                 f"model {self._manifest.name!r} has no optimizer {hyper.optimizer!r}; "
                 f"choose {', '.join(self._manifest.optimizers)}"
             )
-        inputs = {**self._batch(x, y, weight), **self._masks(masks)}
-        numbers = {"lr": hyper.lr, "clip_norm": hyper.clip_norm, "prox_mu": hyper.prox_mu}
-        if hyper.optimizer == "sgd":
-            numbers["momentum"] = hyper.momentum
-        inputs |= {name: np.array([value], np.float32) for name, value in numbers.items()}
-        outputs = self._run(_TRAIN[hyper.optimizer], inputs)
+        signature = training_signature(hyper)
+        numbers = {name: np.array([getattr(hyper, name)], np.float32) for name in STEP_NUMBERS[signature]}
+        outputs = self._run(signature, {**self._batch(x, y, weight), **self._masks(masks), **numbers})
         return BatchResult(float(outputs["loss"][0]), float(outputs["correct"][0]))
 
     def evaluate_batch(self, x: Array, y: Array, weight: Array) -> BatchResult:
@@ -152,6 +155,13 @@ class TrainingProgram:
     def _check_ready(self) -> None:
         if not self._ready:
             raise ModelError(f"model {self._manifest.name!r} has no weights yet; call set_weights first")
+
+
+def training_signature(hyper: TrainHyper) -> str:
+    """Name the signature that does a step: without clipping and FedProx term, descent has a faster one."""
+    if hyper.optimizer == "adam":
+        return "train_adam"
+    return "train_guarded" if hyper.clip_norm or hyper.prox_mu else "train"
 
 
 def _checked(name: str, array: Array, shape: tuple[int, ...], dtype: type) -> Array:

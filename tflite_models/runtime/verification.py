@@ -15,7 +15,7 @@ from tflite_models.manifest import Manifest
 from tflite_models.runtime.evaluation import evaluate
 from tflite_models.runtime.hyper import TrainHyper
 from tflite_models.runtime.interpreter import open_interpreter
-from tflite_models.runtime.program import TrainingProgram
+from tflite_models.runtime.program import STEP_NUMBERS, TrainingProgram
 from tflite_models.runtime.reader import FrozenReader
 from tflite_models.runtime.training import train
 from tflite_models.runtime.weights import initial_weights
@@ -23,9 +23,7 @@ from tflite_models.runtime.weights import initial_weights
 AGREEMENT = 1e-5
 """How far the reader's loss may be from the training program's, in nats."""
 
-_STEPS = {"sgd": "train", "adam": "train_adam"}
-_SGD = ("lr", "momentum", "clip_norm", "prox_mu")
-_ADAM = ("lr", "clip_norm", "prox_mu")
+_SIGNATURES = {"sgd": ("train", "train_guarded"), "adam": ("train_adam",)}
 
 
 @dataclass(frozen=True)
@@ -96,10 +94,10 @@ def expected_inputs(manifest: Manifest) -> dict[str, dict[str, tuple[int, ...]]]
     """Return the shape of every input of every signature that a manifest promises."""
     batch = {"x": (manifest.batch, *manifest.input_shape), "y": (manifest.batch,), "weight": (manifest.batch,)}
     masks = {mask.name: mask.shape for mask in manifest.masks}
-    steps = {"sgd": _SGD, "adam": _ADAM}
     expected: dict[str, dict[str, tuple[int, ...]]] = {
-        _STEPS[optimizer]: {**batch, **masks, **dict.fromkeys(steps[optimizer], (1,))}
+        signature: {**batch, **masks, **dict.fromkeys(STEP_NUMBERS[signature], (1,))}
         for optimizer in manifest.optimizers
+        for signature in _SIGNATURES[optimizer]
     }
     expected["evaluate"] = dict(batch)
     expected["set_weights"] = {spec.name: spec.shape for spec in manifest.parameters}
