@@ -17,7 +17,6 @@ from aggregator.checkpoints import Checkpoints
 from aggregator.coordinator import Coordinator, Parts
 from aggregator.evaluation import Evaluator
 from aggregator.events import Event, EventLog, rewrite_metrics
-from aggregator.lock import FolderLock
 from aggregator.run import Run, begin, resume
 from aggregator.sender import Sender
 from aggregator.settings import AggregatorSettings
@@ -26,6 +25,7 @@ from aggregator.store import Store
 from aggregator.workbench import Averaged, Broke, Examined, Workbench, Written
 from shared.dataset import Dataset
 from shared.errors import BrokerError, ProtocolError
+from shared.folder_lock import FolderLock
 from shared.messages import Score, ServerState, decode
 from shared.mqtt import BrokerAddress, Message, MqttLink, OutboxBounds, Will
 from shared.tensors import MAX_HEADER_BYTES
@@ -133,7 +133,7 @@ class Aggregator:
         """
         settings = self._settings
         with contextlib.ExitStack() as stack:
-            stack.enter_context(FolderLock(settings.folder))
+            stack.enter_context(FolderLock(settings.folder, holder="aggregator"))
             evaluator = None
             if self._test is not None:
                 evaluator = Evaluator(

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from aggregator.engine import Contribution, OpenRound, PublishRound, ResumePoint
-from aggregator.migrations import MIGRATIONS
 from shared.errors import StorageError
 from shared.messages import UpdateManifest
+from shared.migrations import migrate, steps
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Store:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
-                self._migrate(connection)
+                migrate(connection, steps("aggregator.migrations"), what=f"database {self._path}")
             except BaseException:
                 self.close()
                 raise
@@ -216,16 +216,6 @@ class Store:
             (run, run),
         )
         return [int(row[0]) for row in rows]
-
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version > len(MIGRATIONS):
-            raise StorageError(
-                f"database {self._path} was written by a later version of Inkfleet (schema {version}, "
-                f"this one knows {len(MIGRATIONS)}); update Inkfleet"
-            )
-        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-            connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
         with self._guard("write") as connection:

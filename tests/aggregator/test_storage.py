@@ -1,10 +1,8 @@
-"""What a run keeps on disk: database, spool, checkpoints, lock."""
+"""What a run keeps on disk: database, spool, checkpoints."""
 
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,12 +12,11 @@ import pytest
 
 from aggregator.checkpoints import Checkpoints
 from aggregator.engine import Contribution, PublishRound
-from aggregator.lock import FolderLock
-from aggregator.migrations import MIGRATIONS
 from aggregator.spool import Spool
 from aggregator.store import RunRecord, Store
-from shared.errors import RunError, StorageError
+from shared.errors import StorageError
 from shared.messages import BlobRef, LocalMetrics, Score, UpdateManifest
+from shared.migrations import steps
 from shared.tensors import encode_tensors, sha256_of
 
 DATA = encode_tensors({"w": np.array([1.0, 2.0], np.float32)})
@@ -97,17 +94,18 @@ def test_a_device_counts_once_in_the_database(tmp_path: Path) -> None:
 
 def test_each_migration_brings_an_older_database_up_to_date(tmp_path: Path) -> None:
     """From every schema there ever was, opening leads to the newest one."""
-    for version in range(len(MIGRATIONS) + 1):
+    scripts = steps("aggregator.migrations")
+    for version in range(len(scripts) + 1):
         path = tmp_path / f"v{version}"
         with sqlite3.connect(path) as connection:
-            for script in MIGRATIONS[:version]:
+            for script in scripts[:version]:
                 connection.executescript(script)
             connection.execute(f"PRAGMA user_version = {version}")
         connection.close()
         with Store(path) as store:
             assert store.last_run() is None
         connection = sqlite3.connect(path)
-        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(scripts),)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         connection.close()
 
@@ -184,34 +182,3 @@ def test_checkpoints_are_checked_and_cleared(tmp_path: Path) -> None:
         checkpoints.read(3, sha256="f" * 64)
     with pytest.raises(StorageError, match="cannot read"):
         checkpoints.read(1, sha256=SHA)
-
-
-def test_a_folder_has_one_aggregator(tmp_path: Path) -> None:
-    """The second is told which process has it; when the first has died, the folder is free."""
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys, pathlib\nfrom aggregator.lock import FolderLock\n"
-            "FolderLock(pathlib.Path(sys.argv[1])).__enter__(); print('held', flush=True); sys.stdin.read()",
-            str(tmp_path),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    with pytest.raises(RunError, match=rf"in use by another aggregator \(process {holder.pid}\)"), FolderLock(tmp_path):
-        pass
-    holder.kill()
-    holder.communicate()
-    with FolderLock(tmp_path):
-        pass
-
-
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
-    """A file where the folder should be is said in a line."""
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot use folder"), FolderLock(tmp_path / "file" / "folder"):
-        pass

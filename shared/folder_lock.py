@@ -1,4 +1,4 @@
-"""One aggregator in one folder."""
+"""A folder that belongs to one process at a time."""
 
 from __future__ import annotations
 
@@ -14,48 +14,54 @@ from shared.errors import RunError, StorageError
 class FolderLock:
     """Holds a folder for this process; a process that dies lets go of it.
 
-    A context manager. The lock file stays, and holds the number of the process that took it last.
+    A context manager. The lock file stays, and holds the number of the process that took it last: where it is removed,
+    two processes can each hold a file of its name.
 
     Args:
         folder: made if it is not there.
+        holder: what may hold it, for the message: ``aggregator``.
+        option: with which another folder is named, for the message.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, holder: str, option: str = "--folder") -> None:
         self._folder = folder
+        self._holder = holder
+        self._option = option
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
         """Take the folder.
 
         Raises:
-            RunError: another aggregator has it.
+            RunError: another process has it.
             StorageError: the folder cannot be made or written.
         """
-        path = self._folder / "lock"
         descriptor = -1
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         except BlockingIOError:
-            holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+            number = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
             os.close(descriptor)
-            by = f" (process {holder})" if holder.isdigit() else ""
+            by = f" (process {number})" if number.isdigit() else ""
             raise RunError(
-                f"folder {self._folder} is in use by another aggregator{by}; stop that one, or take another --folder"
+                f"folder {self._folder} is in use by another {self._holder}{by}; "
+                f"stop that one, or take another {self._option}"
             ) from None
         except OSError as error:
             if descriptor >= 0:
                 os.close(descriptor)
             raise StorageError(f"cannot use folder {self._folder}: {error.strerror or error}") from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         self._descriptor = descriptor
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Let go of the folder. Safe to call twice."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,0 +1,1 @@
+"""The steps of the database's schema, see `shared.migrations`. A released one is never edited: append another."""
