@@ -29,12 +29,12 @@ FEWEST_HELD = 10
 
 @dataclass(frozen=True)
 class AdoptedWeights:
-    """What lies beside the adopted weights, and where they came from."""
+    """What lies beside the adopted weights: what they are, and after how many rounds of which run they were made."""
 
     weights_sha256: str
     model_sha256: str
     run: str
-    round: int
+    rounds: int
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Adopter:
             judgement = judge(found.new, found.others, classes=found.classes, tolerance=self._tolerance)
             if judgement.adopt:
                 label = AdoptedWeights(
-                    manifest.weights.sha256, manifest.model.manifest.sha256, manifest.run, manifest.round
+                    manifest.weights.sha256, manifest.model.manifest.sha256, manifest.run, _rounds(manifest)
                 )
                 self._shelf.adopt(label, job.weights())
         except InkfleetError as error:
@@ -193,7 +193,7 @@ class Adopter:
             {
                 "event": "adopted" if judgement.adopt else "kept_out",
                 "run": manifest.run,
-                "round": manifest.round,
+                "rounds": _rounds(manifest),
                 "weights_sha256": manifest.weights.sha256,
                 "accuracy": judgement.new.accuracy if judgement.new else None,
                 "accuracy_before": judgement.current.accuracy if judgement.current else None,
@@ -207,3 +207,8 @@ class Adopter:
         except StorageError as error:
             self._emit({"event": "trouble", "reason": str(error)})
             return None
+
+
+def _rounds(manifest: RoundManifest) -> int:
+    """Return after how many rounds the manifest's weights were made."""
+    return manifest.round if manifest.phase == "finished" else max(0, manifest.round - 1)

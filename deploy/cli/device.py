@@ -182,7 +182,7 @@ def _verdict(event: dict[str, Any]) -> str:
 
 def _weights(what: str) -> Callable[[dict[str, Any]], str]:
     def say(event: dict[str, Any]) -> str:
-        line = f"global weights of round {event['round']} {what}"
+        line = f"global weights after {event['rounds']} rounds {what}"
         if event["accuracy"] is not None:
             line += f": they read {event['accuracy']:.1%} of the {event['held']:,} samples held out"
             if event["accuracy_before"] is not None:
