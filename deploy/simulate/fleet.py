@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.brokers import RunningBroker
+from deploy.simulate.disk import DiskWatch
 from deploy.simulate.fleet_folder import FleetFolder
 from deploy.simulate.interrupt import Interrupt
 from deploy.simulate.launch import aggregator_arguments, device_children, worker_count
@@ -47,6 +48,7 @@ class Fleet:
         on_event: told what the aggregator says, on the caller's thread.
         on_tick: told several times a second what each device does.
         interrupt: whether a person asked for the end.
+        disk: the disk that the folder is on.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Fleet:
         on_event: Callable[[Event], None],
         on_tick: Callable[[dict[str, str]], None],
         interrupt: Interrupt,
+        disk: DiskWatch,
     ) -> None:
         self._settings = settings
         self._plan = plan
@@ -71,6 +74,7 @@ class Fleet:
         self._on_event = on_event
         self._on_tick = on_tick
         self._interrupt = interrupt
+        self._disk = disk
         # A name nobody else has: the broker may be one that others use.
         self._fleet = f"simulation-{secrets.token_hex(6)}"
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -127,6 +131,7 @@ class Fleet:
 
     def _check(self, aggregator: Child, processes: Processes, watch: Watch) -> None:
         """Raise if something has ended that the run needs."""
+        self._disk.check()
         if self._broker.pid is not None and (code := self._broker.wait(0)) is not None:
             raise BrokerError(f"the {self._broker.kind} broker ended (exit {code}); its log is {self._broker.log}")
         if self._broker.pid is None and watch.lost_for_s() > BROKER_LOST_S:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -12,7 +13,9 @@ from rich.console import Console
 
 from deploy.brokers import RunningBroker, start_broker
 from deploy.report.record import RoundRecord, RunRecord, SimulationRecord
+from deploy.report.wording import plural
 from deploy.report.write import write_metrics, write_report
+from deploy.simulate.disk import DiskWatch, needed_bytes
 from deploy.simulate.fleet import Event, Fleet
 from deploy.simulate.harvest import harvest
 from deploy.simulate.interrupt import Interrupt, InterruptedRunError
@@ -86,6 +89,8 @@ class Simulation:
         self._started = datetime.now().astimezone().isoformat(timespec="seconds")
         self._runs: dict[str, RunRecord] = {}
         self._broker = ""
+        self._weights_bytes = 4 * sum(math.prod(spec.shape) for spec in plan.bundle.manifest.parameters)
+        self._disk = DiskWatch(out.path, margin_bytes=2 * self._weights_bytes)
 
     def run(self, *, resume: bool) -> SimulationRecord:
         """Run what is not finished; write the report, also of a part.
@@ -94,6 +99,7 @@ class Simulation:
             InkfleetError: what ended it.
         """
         wanted = Standing(settings=self._settings.result_defining(), data_sha256=self._plan.data_sha256())
+        self._disk.require(max(map(self._needed_bytes, self._plan.fleets)))
         standing = self._out.begin(wanted, resume=resume)
         problem: InkfleetError | None = None
         try:
@@ -113,6 +119,14 @@ class Simulation:
             self._end_early(record, problem)
         self._out.drop_state()
         return record
+
+    def _needed_bytes(self, fleet: FleetPlan) -> int:
+        return needed_bytes(
+            samples=sum(len(device.data) for device in fleet.devices),
+            devices=len(fleet.devices),
+            in_a_round=self._settings.trained_per_round,
+            weights_bytes=self._weights_bytes,
+        )
 
     def _run_all(self, standing: Standing) -> None:
         test = self._out.state / "test.npz"
@@ -152,6 +166,7 @@ class Simulation:
             on_event=on_event,
             on_tick=view.tick,
             interrupt=self._interrupt,
+            disk=self._disk,
         )
         began, reached = self._clock(), False
         try:
@@ -215,7 +230,7 @@ class Simulation:
         if not done:
             self._out.drop_state()
         kept = (
-            f"{done} finished rounds are in {self._out.path}, and the same command with --resume goes on"
+            f"{plural(done, 'finished round')} kept in {self._out.path}; the same command with --resume goes on"
             if done
             else "no round was finished"
         )

@@ -41,7 +41,7 @@ class SimulationSettings(Settings):
     )
     devices: int = Field(8, ge=1, le=10_000, description="how many devices; under writer, the most prolific writers")
     per_round: int = Field(0, ge=0, description="how many devices, drawn at random, train in a round; 0: all")
-    rounds: int = Field(12, ge=1, le=1_000_000, description="how many rounds")
+    rounds: int = Field(15, ge=1, le=1_000_000, description="how many rounds")
     local_epochs: int = Field(2, ge=1, le=10_000, description="how often a device goes through its samples in a round")
     batch_size: int = Field(32, ge=1, le=32, description="samples in a training step")
     optimizer: Literal["sgd", "adam"] = Field("sgd", description="what the devices train with")
