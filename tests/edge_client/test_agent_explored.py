@@ -116,7 +116,7 @@ class World:
             run=offered.run,
             round=offered.round,
             sha256=offered.blob.sha256,
-            verdict=verdict,  # type: ignore[arg-type]
+            verdict=verdict,
             ranges=ranges,
         )
         self.do(self.agent.replied(answer, self.now))

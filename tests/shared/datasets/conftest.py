@@ -20,7 +20,7 @@ from shared.handwriting.pen import render_strokes
 
 PER_LABEL = 6
 WRITERS = ("anna", "bert", "")
-STROKES = {
+STROKES: dict[str, list[list[tuple[float, float]]]] = {
     "1": [[(0.5, 0), (0.5, 1)]],
     "2": [[(0, 0.2), (0.5, 0), (1, 0.3), (0, 1), (1, 1)]],
     "times": [[(0, 0), (1, 1)], [(1, 0), (0, 1)]],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shared.datasets import open_dataset
 from shared.labels import label_set
@@ -76,8 +77,9 @@ def test_drawn_strokes_look_like_the_rendered_set(handwriting: Path, tmp_path: P
     ours = open_dataset(few, ink_width_px=1.0).dataset
     theirs = open_dataset(handwriting / "crohme45_train.npz").dataset
 
-    def mean(images: np.ndarray) -> np.ndarray:
-        return images.astype(np.float64).mean(axis=0).ravel()
+    def mean(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        average: NDArray[np.float64] = images.astype(np.float64).mean(axis=0)
+        return average.ravel()
 
     for label in ("+", "2", "="):
         own = mean(ours.images[ours.labels == label])

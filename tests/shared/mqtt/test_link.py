@@ -448,7 +448,7 @@ def test_a_process_with_many_open_files_can_connect(
     """A simulated fleet has more than 1,024 files open, past which ``select`` fails; the link goes on."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
-    files = []
+    files: list[int] = []
     try:
         while not files or files[-1] < 1100:
             files.append(os.open(os.devnull, os.O_RDONLY))

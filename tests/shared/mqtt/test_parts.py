@@ -152,7 +152,8 @@ def test_subscriptions_are_asked_for_again_on_a_new_session_only() -> None:
     subscriptions.connected(session_present=False)
     assert subscriptions.to_subscribe() == {"a": 1, "b": 1}
     subscriptions.asked(1, ("a", "b"))
-    assert not subscriptions.settled
+    unanswered = not subscriptions.settled
+    assert unanswered
     assert subscriptions.granted(1, [False, True]) == ("b",)
     assert subscriptions.settled
     assert subscriptions.refused == {"b"}
