@@ -23,6 +23,9 @@ from shared.errors import SettingsError
 SECTIONS = ("aggregator", "broker", "device", "simulate")
 """The tables a settings file may have, one for each command that reads it."""
 
+OTHER_VARIABLES = ("INKFLEET_DATA_", "INKFLEET_MODEL_", "INKFLEET_TEST_")
+"""How the variables begin that are no settings' of a section: the options of two commands, and what the tests read."""
+
 
 class Settings(BaseModel):
     """The settings of one command, immutable and checked.
@@ -67,6 +70,9 @@ class Settings(BaseModel):
                     raise SettingsError(f"environment variable {name} is no setting{_hint(name, fields)}")
                 key = fields[name]
                 values[key], places[key] = _from_text(cls, key, environ[name]), name
+            elif _is_nobodys(name):
+                known = ", ".join(f"INKFLEET_{section.upper()}_…" for section in SECTIONS)
+                raise SettingsError(f"environment variable {name} is no setting; there are {known}")
         for key, value in given.items():
             values[key], places[key] = value, "--" + key.replace("_", "-")
         try:
@@ -108,6 +114,12 @@ def _from_text(cls: type[Settings], key: str, text: str) -> Any:
         except (ValueError, RecursionError) as error:
             raise SettingsError(f"environment variable {cls.variable(key)} is not a JSON array: {error}") from None
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _is_nobodys(name: str) -> bool:
+    """Tell whether a variable looks like a setting but belongs to no command."""
+    known = (*(f"INKFLEET_{section}_".upper() for section in SECTIONS), *OTHER_VARIABLES)
+    return name.startswith("INKFLEET_") and not name.startswith(known)
 
 
 def _hint(name: str, known: Mapping[str, Any]) -> str:

@@ -139,7 +139,7 @@ def examine(checks: Iterable[Callable[[], Finding]]) -> list[Finding]:
     """Run the checks; one that fails is a fault in its own words, and the others go on."""
     findings = []
     for check in checks:
-        name = (check.__doc__ or "check").split(":")[0].rstrip(".")
+        name = check.__name__.removeprefix("check_")
         try:
             findings.append(check())
         except (InkfleetError, ImportError, OSError) as error:
@@ -163,15 +163,14 @@ def command(broker: str | None, folder: Path, as_json: bool) -> None:
     """
     checks: list[Callable[[], Finding]] = [check_python, check_machine, check_training, check_brokers, check_memory]
 
-    def check_folder() -> Finding:
-        """The disk."""
+    def disk() -> Finding:
         return check_disk(folder)
 
-    def check_given_broker() -> Finding:
-        """The broker."""
+    def its_broker() -> Finding:
         return check_broker(broker or "")
 
-    findings = examine([*checks, check_folder, *([check_given_broker] if broker else [])])
+    its_broker.__name__ = "broker"
+    findings = examine([*checks, disk, *([its_broker] if broker else [])])
     faults = [finding for finding in findings if finding.verdict == "fault"]
     if as_json:
         click.echo(json.dumps({"ok": not faults, "findings": [asdict(finding) for finding in findings]}))

@@ -36,20 +36,22 @@ def settings_options(schema: type[S]) -> Callable[[Callable[..., Any]], Callable
         command.__name__ = function.__name__
         command.__doc__ = function.__doc__
         command.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
+        first = next(iter(schema.model_fields))
         config = click.option(
             "--config",
             type=click.Path(path_type=Path, dir_okay=False),
-            help=f"Settings file (TOML), table \\[{schema.section}].",
+            help=f"settings file (TOML) with a table [{schema.section}]. Every option above may stand there "
+            f"({first} = …), or in a variable ({schema.variable(first)}).",
         )
         wrapped: Callable[..., Any] = config(command)
         for key, field in reversed(schema.model_fields.items()):
-            wrapped = _option(key, field, variable=schema.variable(key))(wrapped)
+            wrapped = _option(key, field)(wrapped)
         return wrapped
 
     return decorate
 
 
-def _option(key: str, field: FieldInfo, *, variable: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _option(key: str, field: FieldInfo) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     kind, many = _kind(field.annotation)
     flag = "--" + key.replace("_", "-")
     default = field.get_default(call_default_factory=True) if not field.is_required() else None
@@ -59,7 +61,7 @@ def _option(key: str, field: FieldInfo, *, variable: str) -> Callable[[Callable[
     elif default not in (None, (), "", False):
         shown = ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
         says += f" (default: {shown})"
-    says += f". Variable: {variable}"
+    says += "."
     declaration = f"{flag}/--no-{flag.removeprefix('--')}" if kind is bool else flag
     option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
         declaration, key, type=None if kind is bool else kind, multiple=many, default=None, help=says

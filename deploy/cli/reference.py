@@ -14,43 +14,82 @@ HEAD = """\
 
 Made from the commands' own `--help` by `make docs`; a test holds this page against them.
 
-Every option that names a variable can be set there too; the command line wins over the variable, the variable over the
-file given with `--config`. [Exit codes](exit-codes.md) are the same for all commands.
+{contents}
+
+**Settings.** The options of `simulate`, `aggregator`, `device` and `broker` can stand in three places. The command
+line wins over a variable, a variable over the file given with `--config`:
+
+| place | how |
+| --- | --- |
+| command line | `inkfleet device --max-samples 5000` |
+| variable | `INKFLEET_DEVICE_MAX_SAMPLES=5000` |
+| settings file (TOML) | `max_samples = 5000` under `[device]` |
+
+What is given more than once on the command line, such as `--partition`, is a list in a file (`["iid", "shards"]`), and
+separated by commas in a variable. A name that no command knows is refused, wherever it stands.
+
+[Exit codes](exit-codes.md) are the same for all commands. Results go to stdout, and what went wrong to stderr.
 """
 
 
 def pages() -> str:
     """Return the whole page, as Markdown."""
-    parts = [HEAD]
-    for name in COMMANDS:
-        parts.extend(_describe(load(name), f"inkfleet {name}"))
+    commands = {f"inkfleet {name}": load(name) for name in COMMANDS}
+    contents = " · ".join(f"[`{name}`](#inkfleet-{name})" for name in COMMANDS)
+    parts = [HEAD.format(contents=contents)]
+    for path, command in commands.items():
+        parts.extend(_describe(command, path, depth=2))
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _describe(command: click.Command, path: str) -> Iterator[str]:
-    yield f"## `{path}`\n"
+def _describe(command: click.Command, path: str, *, depth: int) -> Iterator[str]:
+    yield f"{'#' * depth} `{path}`\n"
+    context = click.Context(command)
+    arguments = [p for p in command.params if isinstance(p, click.Argument)]
+    usage = " ".join([path, *(p.make_metavar(context) for p in arguments)])
+    examples = []
     for paragraph in _plain(command.help or "").split("\n\n"):
         text = " ".join(paragraph.split())
         example = re.match(r"Examples?: *(.*)", text)
-        yield f"```sh\n{example[1]}\n```\n" if example else text + "\n"
-    arguments = [p for p in command.params if isinstance(p, click.Argument)]
+        if example:
+            examples.append(example[1])
+        else:
+            yield text + "\n"
     if arguments:
-        yield "Arguments: " + ", ".join(f"`{p.make_metavar(click.Context(command))}`" for p in arguments) + "\n"
+        yield f"Called as `{usage}`, with these options:\n"
+    if examples:
+        yield "\n".join(["```sh", *examples, "```\n"])
     options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
     if options:
         yield "| option | what it is |\n| --- | --- |"
         for option in options:
-            names = ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
-            says = _plain(option.help or "").replace("|", "\\|").replace("\n", " ")
-            if isinstance(option.type, click.Choice):
-                says = f"One of {', '.join(f'`{choice}`' for choice in option.type.choices)}. {says}"
-            yield f"| {names} | {says} |"
+            yield f"| {_names(option, context)} | {_says(option)} |"
         yield ""
     if isinstance(command, click.Group):
-        for name in command.list_commands(click.Context(command)):
-            inner = command.get_command(click.Context(command), name)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
             if inner is not None:
-                yield from _describe(inner, f"{path} {name}")
+                yield from _describe(inner, f"{path} {name}", depth=depth + 1)
+
+
+def _names(option: click.Option, context: click.Context) -> str:
+    """Return the option as it is written, with a word for its value: ``--rounds INTEGER``."""
+    names = ", ".join([*option.opts, *option.secondary_opts])
+    if option.is_flag or isinstance(option.type, click.Choice):
+        return f"`{names}`"
+    return f"`{names} {option.make_metavar(context).partition(' ')[0].upper()}`"
+
+
+def _says(option: click.Option) -> str:
+    """Return what the option is, its choices, and its default."""
+    says = _plain(option.help or "").replace("|", "\\|").replace("\n", " ").rstrip(".")
+    if isinstance(option.type, click.Choice):
+        says += f"; one of {', '.join(f'`{choice}`' for choice in option.type.choices)}"
+    if option.show_default and not option.is_flag:
+        says += f" (default: {option.default})"
+    if option.required:
+        says += " (needed)"
+    return says + "."
 
 
 def _plain(text: str) -> str:

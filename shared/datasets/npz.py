@@ -72,7 +72,7 @@ def read_npz(path: Path, *, labels: LabelSet | None, tally: Tally) -> Dataset:
     samples, inked = look.samples(pictures)
     if not inked.all():
         first = int(np.flatnonzero(~inked)[0])
-        tally.leave_out(BLANK, f"picture {first}, {names[first]!r}", count=int((~inked).sum()))
+        tally.leave_out(BLANK, f"picture {first}, {str(names[first])!r}", count=int((~inked).sum()))
     return Dataset(samples, names[inked], writers[inked])
 
 
@@ -93,7 +93,9 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
                 key: np.empty(0) for key in file.files if key not in ("X", "y", "writer", *_CLASS_NAMES)
             }
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path} cannot be read as a NumPy archive: {_one_line(error)}") from error
+        raise DataError(
+            f"{path} cannot be read as a NumPy archive ({_one_line(error)}); it may be cut short: make or copy it again"
+        ) from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except MemoryError as error:

@@ -19,7 +19,7 @@ import pytest
 
 DEADLINE_S = 90.0
 
-_MARK = "INKFLEET_E2E_MARK"
+_MARK = "INKFLEET_TEST_MARK"
 """An environment variable that whatever a command starts inherits, so that nothing can hide."""
 
 

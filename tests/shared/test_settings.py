@@ -57,6 +57,15 @@ def test_a_mistake_in_the_file_is_one_line_that_says_where(tmp_path: Path, text:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["INKFLEET_FOO", "INKFLEET_DEVISE_NAME", "INKFLEET_"])
+def test_a_variable_of_no_section_is_refused(name: str) -> None:
+    """A variable that looks like a setting, but is no command's, is named; those of other commands pass."""
+    others = {"INKFLEET_SIMULATE_SEED": "1", "INKFLEET_DATA_IMPORT_OUT": "x", "INKFLEET_TEST_DATA": "y"}
+    assert Example.load(given={"name": "kitchen"}, environ=others).name == "kitchen"
+    with pytest.raises(SettingsError, match=rf"{name} is no setting; there are .*INKFLEET_DEVICE_"):
+        Example.load(given={"name": "kitchen"}, environ={name: "1"})
+
+
 def test_an_unknown_variable_of_the_section_is_refused() -> None:
     """A misspelt variable is not passed over in silence."""
     with pytest.raises(SettingsError, match="INKFLEET_DEVICE_NAEM is no setting; did you mean INKFLEET_DEVICE_NAME"):
