@@ -25,6 +25,7 @@ class Activity(StrEnum):
     WAITING = "waiting"
     TRAINING = "training"
     UPLOADING = "uploading"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -258,7 +259,7 @@ class Agent:
         return self._settle(now)
 
     def failed(self, key: RoundKey, now: float) -> list[Effect]:
-        """Fetching or training for this round cannot succeed: stay out of it until it is opened again."""
+        """Fetching or training for this round cannot succeed: stay out of it, and say so, until it is opened again."""
         if self._manifest is not None and RoundKey.of(self._manifest) == key:
             self._failed = (key, self._manifest.attempt)
         if self._fetched == key:
@@ -301,7 +302,7 @@ class Agent:
         if self._update is not None and RoundKey.of_update(self._update) == key:
             return _Task(Activity.UPLOADING, key)
         if self._samples == 0 or self._failed == (key, manifest.attempt):
-            return _IDLE
+            return _Task(Activity.FAILED, key)
         if self._task == _Task(Activity.TRAINING, key):
             return self._task
         if self._fetched != key:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from pathlib import Path
 from typing import Self
 
-from shared.errors import StorageError
+from shared.folder_lock import FolderLock
 
 
 class DeviceFolder:
@@ -29,38 +27,20 @@ class DeviceFolder:
         self.outbox = path / "outbox"
         self.weights = path / "weights"
         self.session = path / "session"
-        self._lock: int | None = None
+        self._lock = FolderLock(path, holder="device")
 
     def lock(self) -> None:
         """Make the folder if it is not there, and take it.
 
         Raises:
-            StorageError: another process has it, or it cannot be made.
+            RunError: another process has it.
+            StorageError: it cannot be made or written.
         """
-        file = self.path / "lock"
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise StorageError(f"cannot use the folder {self.path}: {error.strerror or error}") from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            raise StorageError(
-                f"the folder {self.path} is in use by another device{f' (process {owner})' if owner else ''}: "
-                "stop it, or give this one a folder of its own"
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        self._lock = descriptor
+        self._lock.__enter__()
 
     def unlock(self) -> None:
-        """Let go of the folder."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        """Let go of the folder. Safe to call twice."""
+        self._lock.__exit__(None, None, None)
 
     def __enter__(self) -> Self:
         self.lock()

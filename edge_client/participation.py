@@ -38,7 +38,7 @@ from edge_client.trainer import Trainer
 from edge_client.training_job import Trained, TrainingJob
 from edge_client.uplink import Uplink
 from shared.errors import InkfleetError, ProtocolError, StorageError
-from shared.messages import BlobRef, Reply, RoundManifest, Score, ServerState, UpdateManifest
+from shared.messages import BlobRef, Failure, Reply, RoundManifest, Score, ServerState, UpdateManifest
 
 Event = dict[str, Any]
 
@@ -111,6 +111,8 @@ class Participation:
         self._job: TrainingJob | None = None
         self._governor_at: float | None = None
         self._objection = ""
+        self._failed: RoundKey | None = None
+        self._reason = ""
         self._server: ServerState | None = None
         self._said: tuple[RoundKey, int, str] | None = None
 
@@ -118,6 +120,15 @@ class Participation:
     def activity(self) -> Activity:
         """What the device does now."""
         return self._agent.activity
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why no update of this device will come to the round, where it is invited and none will."""
+        manifest, key = self._agent.manifest, self._agent.key
+        if self._agent.activity is not Activity.FAILED or manifest is None or key is None:
+            return None
+        reason = self._reason if self._failed == key and len(self._store) else "it holds no samples"
+        return Failure(run=key.run, round=key.round, attempt=manifest.attempt, reason=reason)
 
     @property
     def wake_at(self) -> float | None:
@@ -385,6 +396,7 @@ class Participation:
         self._fetching = None
         if key is None:
             return
+        self._failed, self._reason = key, reason
         self._emit({"event": "failed", "run": key.run, "round": key.round, "reason": reason})
         self._act(self._agent.failed(key, self._clock()))
 

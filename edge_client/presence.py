@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from shared.files import write_bytes
-from shared.messages import Capabilities, DeviceState
+from shared.messages import Capabilities, DeviceState, Failure
 from shared.mqtt import Will
 
 
@@ -74,6 +74,7 @@ class Presence:
         self._session = 0
         self._samples: dict[str, int] = {}
         self._activity = "idle"
+        self._failure: Failure | None = None
         self._published = b""
         self._published_at = float("-inf")
 
@@ -103,12 +104,13 @@ class Presence:
         """Return what is to be published before leaving in good order."""
         return DeviceState(online=False, session=self.session).encode()
 
-    def update(self, *, samples: Mapping[str, int] | None = None, activity: str | None = None) -> None:
-        """Note what has changed."""
-        if samples is not None:
-            self._samples = dict(samples)
-        if activity is not None:
-            self._activity = activity
+    def count(self, samples: Mapping[str, int]) -> None:
+        """Note how many samples of each label the device holds."""
+        self._samples = dict(samples)
+
+    def doing(self, activity: str, *, failure: Failure | None = None) -> None:
+        """Note what the device does, and if that is nothing because it cannot, why."""
+        self._activity, self._failure = activity, failure
 
     def due(self, now: float) -> bytes | None:
         """Return the state if it has changed and may be published again now."""
@@ -131,6 +133,7 @@ class Presence:
             samples=self._samples,
             capabilities=self._capabilities,
             activity=self._activity,
+            failure=self._failure,
         ).encode()
 
 

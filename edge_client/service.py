@@ -88,7 +88,8 @@ class Device:
         """Take the folder and open the sample store; `start` does it if nobody has.
 
         Raises:
-            StorageError: the folder is another process's, or cannot be made, or the store cannot be opened.
+            RunError: the folder is another process's.
+            StorageError: the folder cannot be made, or the store cannot be opened.
         """
         if self._store is None:
             self.folder.lock()
@@ -105,7 +106,7 @@ class Device:
         """Begin: connect in the background, and follow the fleet's rounds. Returns at once.
 
         Raises:
-            StorageError: see `open`.
+            RunError, StorageError: see `open`.
             SettingsError: the broker's address cannot be understood.
         """
         address = BrokerAddress.parse(self.settings.broker)
@@ -281,14 +282,14 @@ class Device:
 
     def _count_samples(self) -> None:
         assert self._store is not None
-        self._presence.update(samples=self._store.counts())
+        self._presence.count(self._store.counts())
         self._work.samples_changed()
 
     # -- what it tells ------------------------------------------------------------------------------------------------
 
     def _presence_at(self) -> float | None:
         assert self._link is not None
-        self._presence.update(activity=self._work.activity.value)
+        self._presence.doing(self._work.activity.value, failure=self._work.failure)
         return self._presence.wake_at() if self._link.connected and self._trouble_at is None else None
 
     def _tell(self) -> None:

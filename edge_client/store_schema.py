@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from importlib import resources
 from pathlib import Path
 
 from shared.errors import StorageError
+from shared.migrations import migrate, steps
 
 APPLICATION_ID = 0x496E6B53
 """Marks a SQLite file as a sample store: "InkS", at offset 68 of the file."""
 
 _MAGIC = b"SQLite format 3\x00"
-_STEP = re.compile(r"(\d{4})_\w+\.sql\Z")
+_STEPS = "edge_client.migrations"
 _SIDECARS = ("", "-wal", "-shm")
 
 
 class BrokenStoreError(Exception):
     """The file is a sample store, and damaged."""
-
-
-def steps() -> list[str]:
-    """Return the migrations in order; the schema's version is how many of them a file has had."""
-    found = sorted(
-        (entry.name, entry.read_text(encoding="utf-8"))
-        for entry in resources.files("edge_client.migrations").iterdir()
-        if _STEP.match(entry.name)
-    )
-    return [text for _, text in found]
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -50,7 +39,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA secure_delete = ON")
         if ours and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise BrokenStoreError("its pages contradict each other")
-        _migrate(connection, path)
+        migrate(connection, steps(_STEPS), what=f"sample store {path}", application_id=APPLICATION_ID)
     except sqlite3.DatabaseError as error:
         if connection is not None:
             connection.close()
@@ -108,37 +97,3 @@ def _refuse_other_programs(connection: sqlite3.Connection, path: Path) -> None:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if mark != 0 or tables:
         raise StorageError(f"{path} is a SQLite file of another program: move it away, or name another file")
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    migrations = steps()
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(migrations):
-            raise StorageError(
-                f"sample store {path} has schema {version}, this Inkfleet knows {len(migrations)}: update Inkfleet"
-            )
-        for step in migrations[version:]:
-            for statement in _statements(step):
-                connection.execute(statement)
-        if version < len(migrations):
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {len(migrations)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-
-
-def _statements(script: str) -> list[str]:
-    """Cut a script into statements: `executescript` would commit the transaction that must hold them all."""
-    statements, current = [], ""
-    for line in script.splitlines():
-        if line.lstrip().startswith("--"):
-            continue
-        current += line + "\n"
-        if sqlite3.complete_statement(current):
-            statements.append(current.strip())
-            current = ""
-    return statements

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import ProtocolError
 
@@ -27,6 +27,16 @@ Number = Annotated[int, Field(ge=0, le=1 << 62)]
 Measured = Annotated[float, Field(allow_inf_nan=False, ge=-1e39, le=1e39)]
 """What a device measured: any float32, and means over many of them are still finite."""
 Seconds = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e12)]
+MOST_REASON_CHARACTERS = 300
+
+
+def _in_a_line(text: str) -> str:
+    """Cut what a stranger wrote to a length for logs, and leave nothing in it that moves a terminal's cursor."""
+    return "".join(c if c.isprintable() else " " for c in text[:MOST_REASON_CHARACTERS]).strip()
+
+
+Reason = Annotated[str, AfterValidator(_in_a_line)]
+"""Words of a device for a person: one printable line, cut to `MOST_REASON_CHARACTERS`."""
 Range = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(gt=0)]]
 """Chunk indices from the first up to, and without, the second."""
 
@@ -133,13 +143,27 @@ class Capabilities(MessageModel):
     cores: int = Field(default=1, ge=1, le=4096)
 
 
+class Failure(MessageModel):
+    """A device's word that no update of it will come to a round, and why.
+
+    It holds for one attempt: when the round is opened again, the device tries again.
+    """
+
+    run: Name
+    round: Ordinal
+    attempt: Ordinal
+    reason: Reason = ""
+
+
 class DeviceState(MessageModel):
     """A device's presence. A will carries the session it speaks for; a death with an old number is ignored.
 
     Attributes:
         session: grows with every connection of the device.
         samples: how many training samples the device holds of each label.
-        activity: what it does, for people to read: ``idle``, ``fetching``, ``training``, ``uploading``.
+        activity: what it does, for people to read: ``idle``, ``fetching``, ``waiting``, ``training``, ``uploading``,
+            ``failed``.
+        failure: while it is ``failed``, the round that it cannot take part in.
     """
 
     online: bool
@@ -147,6 +171,7 @@ class DeviceState(MessageModel):
     samples: dict[str, Count] = Field(default_factory=dict, max_length=4096)
     capabilities: Capabilities = Capabilities()
     activity: str = Field(default="idle", max_length=32)
+    failure: Failure | None = None
 
 
 class Want(MessageModel):

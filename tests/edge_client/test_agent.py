@@ -88,6 +88,7 @@ def test_not_invited_not_acted() -> None:
     empty = Agent("kitchen", uniform=lambda: 1.0)
     empty.connected(0.0)
     assert empty.round_published(ONE, 1.0) == []
+    assert empty.activity is Activity.FAILED
     assert empty.samples_counted(1, 2.0) == [StartFetch(ONE)]
 
 
@@ -218,7 +219,7 @@ def test_failed_training_waits_for_the_next_attempt() -> None:
     """A device whose training fails stays alive and out of the round; opened again, it tries again."""
     one = training()
     one.failed(KEY, 3.0)
-    assert one.activity is Activity.IDLE
+    assert one.activity is Activity.FAILED
     assert one.round_published(ONE, 3.1) == []
     again = manifest(1, attempt=2)
     assert one.round_published(again, 4.0) == [StartFetch(again)]

@@ -180,7 +180,7 @@ def test_a_device_killed_while_it_uploads_resumes(
         (["--name", "a b"], 2, "device name 'a b' cannot be used"),
         (["--data", "/no/such/file.npz"], 3, "there is no such file or folder"),
         (["--data", __file__], 3, "test_device_process.py"),
-        (["--folder", "/dev/null/x"], 7, "cannot use the folder /dev/null/x"),
+        (["--folder", "/dev/null/x"], 7, "cannot use folder /dev/null/x"),
         (["--broker", "mqtt://127.0.0.1:9", "--wait-s", "0.5"], 5, "given up after 0.5 s"),
     ],
 )

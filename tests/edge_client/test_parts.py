@@ -15,7 +15,7 @@ from edge_client.governor import Governor, hottest_zone_c
 from edge_client.presence import Presence, Sessions, capabilities
 from edge_client.retry import Retry
 from edge_client.settings import DeviceSettings
-from shared.errors import SettingsError, StorageError
+from shared.errors import RunError, SettingsError, StorageError
 from shared.messages import DeviceState
 
 
@@ -121,7 +121,8 @@ def test_changes_are_gathered(tmp_path: Path) -> None:
     one.birth(10.0)
     assert one.wake_at() is None
     for activity in ("fetching", "training", "uploading"):
-        one.update(activity=activity, samples={"1": 3})
+        one.count({"1": 3})
+        one.doing(activity)
         assert one.due(10.5) is None
     assert one.wake_at() == 11.0
     state = DeviceState.model_validate_json(one.due(11.0) or b"")
@@ -152,7 +153,7 @@ def test_a_folder_is_one_devices(tmp_path: Path) -> None:
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"locked\n"
-        with pytest.raises(StorageError, match=f"in use by another device \\(process {holder.pid}\\)"):
+        with pytest.raises(RunError, match=rf"in use by another device \(process {holder.pid}\)"):
             DeviceFolder(tmp_path).lock()
         holder.kill()
     with DeviceFolder(tmp_path):
@@ -162,7 +163,7 @@ def test_a_folder_is_one_devices(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     """A file in the way of the folder is a StorageError that names it."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot use the folder"):
+    with pytest.raises(StorageError, match="cannot use folder"):
         DeviceFolder(tmp_path / "file" / "kitchen").lock()
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_client.sample_store import SampleStore, _surplus, digest_of
-from edge_client.store_schema import APPLICATION_ID, steps
+from edge_client.store_schema import APPLICATION_ID
 from shared.dataset import Dataset
 from shared.errors import StorageError
 from shared.labels import LabelSet
@@ -214,7 +214,7 @@ def test_a_newer_schema_is_refused(path: Path) -> None:
     """A store of a newer Inkfleet is not touched by an older one, and it says what to do."""
     SampleStore.open(path).close()
     connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {len(steps()) + 1}")
+    connection.execute("PRAGMA user_version = 1000")
     connection.close()
     with pytest.raises(StorageError, match="update Inkfleet"):
         SampleStore.open(path)

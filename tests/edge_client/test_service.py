@@ -18,7 +18,7 @@ from edge_client.service import Device
 from edge_client.settings import DeviceSettings
 from edge_client.trainer import Trainer
 from shared.dataset import Dataset
-from shared.errors import BrokerError, StorageError
+from shared.errors import BrokerError, RunError
 from shared.messages import DeviceState, ServerState, TrainingPlan, UpdateManifest, Want
 from shared.tensors import encode_tensors, sha256_of
 from shared.transfer import indices_of
@@ -190,10 +190,14 @@ def test_a_new_round_ends_the_training_for_the_old(
 def test_training_that_cannot_be_is_said_and_survived(
     aggregator: ScriptedAggregator, make: Callable[..., Watched]
 ) -> None:
-    """A plan that does not fit the model fails in words; the next round is trained."""
+    """A plan that does not fit the model fails in words, here and in the presence; the next round is trained."""
     watched = make()
     aggregator.open_round(1, plan=TrainingPlan(batch_size=999))
     assert "--batch-size 32 or less" in watched.next("failed")["reason"]
+    state = aggregator.next(DeviceState, where=lambda state: state.failure is not None)
+    assert state.failure is not None
+    assert (state.activity, state.failure.round, state.failure.attempt) == ("failed", 1, 1)
+    assert "--batch-size 32 or less" in state.failure.reason
     aggregator.open_round(2)
     assert watched.next("verdict")["round"] == 2
 
@@ -258,10 +262,14 @@ def test_a_device_without_samples_is_present_and_idle(
     assert aggregator.next(DeviceState).samples == {}
     aggregator.open_round(1)
     assert watched.next("round")["invited"]
+    state = aggregator.next(DeviceState, where=lambda state: state.failure is not None)
+    assert state.failure is not None
+    assert state.failure.reason == "it holds no samples"
     store: SampleStore = watched.device.open()
     store.add(bars(40), source="canvas")
     watched.device.samples_changed()
     assert watched.next("verdict")["verdict"] == "accepted"
+    assert aggregator.next(DeviceState, where=lambda state: state.activity == "idle").failure is None
 
 
 def test_a_full_disk_fails_the_round_and_not_the_device(
@@ -301,7 +309,7 @@ def test_a_broker_that_comes_late_is_found(make: Callable[..., Watched], unused_
 def test_two_devices_on_one_folder(make: Callable[..., Watched]) -> None:
     """The second is refused in one line."""
     make()
-    with pytest.raises(StorageError, match="in use by another device"):
+    with pytest.raises(RunError, match="in use by another device"):
         make()
 
 
