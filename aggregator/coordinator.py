@@ -19,6 +19,7 @@ from aggregator.engine import (
     Effect,
     Evaluate,
     Event,
+    Excused,
     Fail,
     Finish,
     PublishRound,
@@ -188,8 +189,9 @@ class Coordinator:
         taken = self._reception.message(message, view=self._engine.view, base_sha256=self._base_sha256)
         if isinstance(taken, Arrived):
             self._parts.workbench.examine(taken, base=self._base, shapes=self._shapes)
-        elif taken is not None:
-            self._tell(taken)
+        else:
+            for event in taken:
+                self._tell(event)
 
     # -- outcomes of slow work ----------------------------------------------------------------------------------------
 
@@ -265,6 +267,10 @@ class Coordinator:
             assert manifest is not None
             refusal = Refusal(effect.verdict, effect.reason)
             self._reception.refuse(effect.device, manifest, refusal, view=self._engine.view)
+        elif isinstance(effect, Excused):
+            parts.log.say(
+                "declined", round=effect.round, attempt=effect.attempt, device=effect.device, reason=effect.reason
+            )
         elif isinstance(effect, PublishRound):
             self._publish(effect)
         elif isinstance(effect, Aggregate):

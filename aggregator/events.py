@@ -9,6 +9,7 @@ device       one came or went: ``device``, ``online``, ``devices`` (how many are
 opened       a round: ``run``, ``round``, ``rounds``, ``attempt``, ``invited``, ``quorum``
 update       one has its verdict: ``round``, ``device``, ``samples``, ``verdict``, ``reason``, ``received``, ``of``,
              ``metrics``
+declined     an invited device cannot take part: ``round``, ``attempt``, ``device``, ``reason``
 closed       a round takes no more: ``round``, ``participants``
 round        a round is committed and tested, in the order of the rounds; the line of ``metrics.jsonl``
 broker       the connection was lost or is back: ``connected``, ``reason``

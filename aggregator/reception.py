@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from aggregator.acceptance import Asked, Bounds, Refusal, check_manifest
-from aggregator.engine import DeviceGone, DeviceSeen, RoundView
+from aggregator.engine import DeviceDeclined, DeviceGone, DeviceSeen, RoundView
 from aggregator.events import EventLog
 from aggregator.receiver import Arrived, Lacking, Receiver
 from aggregator.registry import Registry
@@ -94,7 +94,7 @@ class Reception:
 
     def message(
         self, message: Message, *, view: RoundView, base_sha256: str
-    ) -> DeviceSeen | DeviceGone | Arrived | None:
+    ) -> Sequence[DeviceSeen | DeviceGone | DeviceDeclined] | Arrived:
         """Take in a message of a device; one that breaks the protocol is passed over.
 
         Args:
@@ -103,7 +103,7 @@ class Reception:
             base_sha256: of the weights that the round under way starts from.
 
         Returns:
-            What the engine is to be told, or the update whose chunks are now all there.
+            What the engine is to be told, in order, or the update whose chunks are now all there.
 
         Raises:
             StorageError: the store cannot be read, or an event cannot be kept.
@@ -119,7 +119,10 @@ class Reception:
                 self._sender.want(topic.device, decode(Want, message.payload, topic=message.topic))
             elif topic.kind == "chunk":
                 self._received_bytes += len(message.payload)
-                return self._receiver.chunk(topic.device, topic.sha256, topic.index, message.payload, now=self._clock())
+                arrived = self._receiver.chunk(
+                    topic.device, topic.sha256, topic.index, message.payload, now=self._clock()
+                )
+                return arrived or ()
             elif topic.kind == "update":
                 self._received_bytes += len(message.payload)
                 manifest = decode(UpdateManifest, message.payload, topic=message.topic)
@@ -129,7 +132,7 @@ class Reception:
             if self._clock() - self._dropped_said_at >= _SAY_DROPPED_EVERY_S:
                 self._log.say("dropped", reason=str(error)[:300], count=self._dropped)
                 self._dropped, self._dropped_said_at = 0, self._clock()
-        return None
+        return ()
 
     def round_opened(self, round_number: int) -> None:
         """Drop what is still arriving for other rounds."""
@@ -177,25 +180,29 @@ class Reception:
             device, manifest, refusal.verdict, len(view.contributions), len(view.invited), reason=refusal.reason
         )
 
-    def _presence(self, topic: DeviceTopic, message: Message) -> DeviceSeen | DeviceGone | None:
+    def _presence(self, topic: DeviceTopic, message: Message) -> Sequence[DeviceSeen | DeviceGone | DeviceDeclined]:
         device = topic.device
         before = self._registry.get(device)
-        event: DeviceSeen | DeviceGone = DeviceGone(device)
+        events: list[DeviceSeen | DeviceGone | DeviceDeclined] = []
+        online = False
         if not message.payload:
             if not self._registry.forget(device):
-                return None
+                return ()
         else:
             presence = self._registry.observe(device, decode(DeviceState, message.payload, topic=message.topic))
             if presence is None:
-                return None
-            if presence.online:
+                return ()
+            online = presence.online
+            if online:
                 if message.retain:
                     self._unheard.add(device)
-                event = DeviceSeen(device, presence.usable_samples)
-        online = isinstance(event, DeviceSeen)
+                events.append(DeviceSeen(device, presence.usable_samples))
+                failure = presence.failure
+                if failure is not None and failure.run == self._run:
+                    events.append(DeviceDeclined(device, failure.round, failure.attempt, failure.reason))
         if online != (before is not None and before.online):
             self._log.say("device", device=device, online=online, devices=len(self._registry.online()))
-        return event
+        return events if online else (DeviceGone(device),)
 
     def _update(self, device: str, manifest: UpdateManifest, *, view: RoundView, base_sha256: str) -> None:
         if manifest.run == self._run and manifest.round != view.round:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.labels import LabelSet
-from shared.messages import Capabilities, DeviceState
+from shared.messages import Capabilities, DeviceState, Failure
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Presence:
         session: of the connection that this is about.
         samples: of each label that the run's model knows.
         activity: what it does, for people to read.
+        failure: the round that it cannot take part in, while it says so.
     """
 
     online: bool
@@ -23,6 +24,7 @@ class Presence:
     samples: dict[str, int]
     capabilities: Capabilities
     activity: str
+    failure: Failure | None = None
 
     @property
     def usable_samples(self) -> int:
@@ -57,7 +59,7 @@ class Registry:
         if not state.online and known is not None:
             # A will cannot know what the device holds now.
             samples = known.samples
-        presence = Presence(state.online, state.session, samples, state.capabilities, state.activity)
+        presence = Presence(state.online, state.session, samples, state.capabilities, state.activity, state.failure)
         self._devices[device] = presence
         return presence
 

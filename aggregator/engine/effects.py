@@ -48,6 +48,16 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Excused:
+    """Tell a person that this attempt at the round no longer waits for the device."""
+
+    round: int
+    attempt: int
+    device: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Aggregate:
     """Record that the round is closed, and average these contributions; they are in the order of the devices' names."""
 
@@ -92,4 +102,4 @@ class Wait:
     until: float
 
 
-Effect = PublishRound | Counted | Refused | Aggregate | Commit | Evaluate | Finish | Fail | Wait
+Effect = PublishRound | Counted | Refused | Excused | Aggregate | Commit | Evaluate | Finish | Fail | Wait

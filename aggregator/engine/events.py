@@ -26,6 +26,16 @@ class DeviceGone:
 
 
 @dataclass(frozen=True)
+class DeviceDeclined:
+    """A device says that no update of it will come to this attempt at a round, and why."""
+
+    device: str
+    round: int
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class UpdateAccepted:
     """An update passed every guard and is durable; whether it still counts is for the engine to say."""
 
@@ -55,4 +65,4 @@ class Committed:
     round: int
 
 
-Event = Started | DeviceSeen | DeviceGone | UpdateAccepted | Tick | Aggregated | Committed
+Event = Started | DeviceSeen | DeviceGone | DeviceDeclined | UpdateAccepted | Tick | Aggregated | Committed

@@ -10,6 +10,7 @@ from aggregator.engine.effects import (
     Counted,
     Effect,
     Evaluate,
+    Excused,
     Fail,
     Finish,
     PublishRound,
@@ -19,6 +20,7 @@ from aggregator.engine.effects import (
 from aggregator.engine.events import (
     Aggregated,
     Committed,
+    DeviceDeclined,
     DeviceGone,
     DeviceSeen,
     Event,
@@ -51,6 +53,8 @@ class RoundEngine:
         self._invited: tuple[str, ...] = ()
         self._quorum = 0
         self._contributions: dict[str, Contribution] = {}
+        # Who was invited and will not answer in this attempt, and why.
+        self._declined: dict[str, str] = {}
         self._deadline = math.inf
         self._present: set[str] = set()
         self._left_at: dict[str, float] = {}
@@ -91,6 +95,8 @@ class RoundEngine:
             if event.device in self._present:
                 self._present.discard(event.device)
                 self._left_at[event.device] = now
+        elif isinstance(event, DeviceDeclined):
+            self._excuse(event, effects)
         elif isinstance(event, UpdateAccepted):
             effects.append(self._count(event))
         elif isinstance(event, Aggregated):
@@ -128,6 +134,13 @@ class RoundEngine:
         else:
             self._present.discard(event.device)
 
+    def _excuse(self, event: DeviceDeclined, effects: list[Effect]) -> None:
+        """Wait no more for a device, until the round is opened again; what is said twice is told once."""
+        awaited = event.device in self._awaited() and self._phase == "collecting"
+        if awaited and (event.round, event.attempt) == (self._round, self._attempt):
+            self._declined[event.device] = event.reason or "it does not say why"
+            effects.append(Excused(event.round, event.attempt, event.device, self._declined[event.device]))
+
     def _count(self, event: UpdateAccepted) -> Effect:
         """Say whether an update counts: the first of each invited device, while the round takes updates."""
 
@@ -147,6 +160,7 @@ class RoundEngine:
             return refused("rejected", f"another update of this device counts in round {event.round} already")
         contribution = Contribution(event.device, event.sha256, event.samples)
         self._contributions[event.device] = contribution
+        self._declined.pop(event.device, None)
         return Counted(event.round, contribution, len(self._contributions), len(self._invited))
 
     def _advance(self, now: float, effects: list[Effect]) -> None:
@@ -165,22 +179,36 @@ class RoundEngine:
 
     def _collect(self, now: float, effects: list[Effect]) -> None:
         received, of = len(self._contributions), len(self._invited)
-        if received == of or (now >= self._deadline and received >= self._quorum):
+        awaited, late = self._awaited(), now >= self._deadline
+        if received >= self._quorum and (late or not awaited):
             self._close(now, effects)
-        elif now < self._deadline:
+        elif not late and received + len(awaited) >= self._quorum:
             left = math.ceil(self._deadline - now)
-            effects.append(Wait(f"{received} of {of} updates, {left} s left", self._deadline))
+            effects.append(Wait(f"{received} of {of} updates, {left} s left{self._excuses()}", self._deadline))
         elif self._attempt >= self._plan.max_attempts:
-            silent = [device for device in self._invited if device not in self._contributions]
+            each = "" if self._declined else f" of {self._plan.deadline_s:g} s"
             self._fail(
                 f"round {self._round}: {received} of {self._quorum} updates needed came in "
-                f"{self._attempt} attempt{'s'[: self._attempt != 1]} of {self._plan.deadline_s:g} s; "
-                f"no update from {_some(silent)}",
+                f"{self._attempt} attempt{'s'[: self._attempt != 1]}{each}{self._excuses()}"
+                + (f"; no update from {_some(awaited)}" if awaited else ""),
                 effects,
             )
         else:
             self._phase, self._attempt = "gathering", self._attempt + 1
             self._deadline = now + self._plan.wait_s
+
+    def _awaited(self) -> list[str]:
+        """Name the invited devices whose update may still come."""
+        return [name for name in self._invited if name not in self._contributions and name not in self._declined]
+
+    def _excuses(self) -> str:
+        """Say who cannot take part, and why, to be added to a reason; devices with the same trouble are one clause."""
+        devices: dict[str, list[str]] = {}
+        for device in sorted(self._declined):
+            devices.setdefault(self._declined[device], []).append(device)
+        clauses = [f"; {_some(names)} cannot take part: {reason}" for reason, names in devices.items()]
+        more = f"; {len(clauses) - 2} more troubles" if len(clauses) > 3 else ""
+        return "".join(clauses[: 2 if more else 3]) + more
 
     def _gather(self, now: float, effects: list[Effect]) -> None:
         plan = self._plan
@@ -195,28 +223,37 @@ class RoundEngine:
             self._fail(
                 f"round {self._round} needs {need} device{'s'[: need != 1]} with samples, "
                 f"{len(candidates)} came in {plan.wait_s:g} s"
-                + (f": {_some(sorted(candidates))}" if candidates else ""),
+                + (f": {_some(sorted(candidates))}" if candidates else "")
+                + self._excuses(),
                 effects,
             )
         elif len(candidates) >= need:
             back = min(max(self._left_at.values()) + plan.grace_s, self._deadline)
             effects.append(
-                Wait(f"{_some(sorted(self._left_at))} left; {math.ceil(back - now)} s for it to come back", back)
+                Wait(
+                    f"{_some(sorted(self._left_at))} left; {math.ceil(back - now)} s for it to come back"
+                    + self._excuses(),
+                    back,
+                )
             )
         else:
             left = math.ceil(self._deadline - now)
-            effects.append(Wait(f"{len(candidates)} of {need} devices, {left} s left", self._deadline))
+            reason = f"{len(candidates)} of {need} devices, {left} s left{self._excuses()}"
+            effects.append(Wait(reason, self._deadline))
 
     def _open(self, now: float, effects: list[Effect]) -> None:
         plan = self._plan
-        kept = set(self._contributions) | (set(self._invited) & self._present)
+        # Who just said that it cannot is asked again only where the others are too few.
+        able = self._present - self._declined.keys()
+        if len(able | self._contributions.keys()) < max(plan.quorum, 1):
+            able = self._present
+        self._declined = {}
+        kept = set(self._contributions) | (set(self._invited) & able)
         if not plan.per_round:
-            invited = kept | self._present
+            invited = kept | able
         else:
             room = plan.per_round - len(kept)
-            drawn = choose(
-                self._present - kept, k=room, seed=plan.seed, round_number=self._round, attempt=self._attempt
-            )
+            drawn = choose(able - kept, k=room, seed=plan.seed, round_number=self._round, attempt=self._attempt)
             invited = kept | set(drawn if room > 0 else ())
         self._invited = tuple(sorted(invited))
         self._quorum = plan.quorum or len(self._invited)
@@ -238,7 +275,7 @@ class RoundEngine:
             self._finish(effects)
         else:
             self._round, self._attempt, self._phase = done + 1, 1, "gathering"
-            self._invited, self._quorum, self._contributions = (), 0, {}
+            self._invited, self._quorum, self._contributions, self._declined = (), 0, {}, {}
             self._deadline = now + self._plan.wait_s
 
     def _finish(self, effects: list[Effect]) -> None:

@@ -121,6 +121,8 @@ def line_of(event: dict[str, Any]) -> str | None:
         why = f": {event['reason']}" if event["reason"] else ""
         counted = f"{event['received']} of {event['of']}"
         return f"{event['device']}: update {event['verdict']}, {event['samples']} samples ({counted}){why}"
+    if kind == "declined":
+        return f"{event['device']}: cannot take part in round {event['round']}: {event['reason']}"
     if kind == "round":
         accuracy = "not tested" if event["accuracy"] is None else f"accuracy {event['accuracy']:.2%}"
         return (

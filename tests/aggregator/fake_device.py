@@ -16,6 +16,7 @@ from shared.errors import BrokerError
 from shared.messages import (
     BlobRef,
     DeviceState,
+    Failure,
     LocalMetrics,
     MessageModel,
     Reply,
@@ -47,6 +48,7 @@ class FakeDevice:
         before_upload: called before an update is published; a test holds a device back there, or counts rounds.
         train: what it answers with, instead of `noisy` weights.
         lose: chunk indices whose first publishing is left out.
+        trouble: why it cannot train; it says so instead.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class FakeDevice:
         before_upload: Callable[[RoundManifest], None] = lambda manifest: None,
         train: Callable[[Tensors, RoundManifest], bytes] | None = None,
         lose: set[int] | None = None,
+        trouble: str = "",
     ) -> None:
         self.name = name
         self.topics = Topics(fleet)
@@ -72,6 +75,7 @@ class FakeDevice:
         self._before_upload = before_upload
         self._train = train
         self._lose = set(lose or ())
+        self._trouble = trouble
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._session = time.time_ns() // 1000
         self._done: set[tuple[str, int]] = set()
@@ -116,8 +120,9 @@ class FakeDevice:
     def _announce(self) -> None:
         self._say_state(online=True)
 
-    def _say_state(self, *, online: bool) -> None:
-        state = DeviceState(online=online, session=self._session, samples={"1": self._samples} if online else {})
+    def _say_state(self, *, online: bool, failure: Failure | None = None) -> None:
+        samples = {"1": self._samples} if online else {}
+        state = DeviceState(online=online, session=self._session, samples=samples, failure=failure)
         self.link.publish(self.topics.device_state(self.name), state.encode(), retain=True)
 
     def _next(self, timeout_s: float = 30.0) -> Message | None:
@@ -148,6 +153,10 @@ class FakeDevice:
             self.upload(*self._answered)
             return True
         self.rounds.append((manifest.round, manifest.attempt))
+        if self._trouble:
+            failure = Failure(run=manifest.run, round=manifest.round, attempt=manifest.attempt, reason=self._trouble)
+            self._say_state(online=True, failure=failure)
+            return True
         started = time.time()
         data = self.fetch(manifest.weights)
         if data is None:

@@ -11,10 +11,12 @@ from aggregator.engine import (
     Committed,
     Contribution,
     Counted,
+    DeviceDeclined,
     DeviceGone,
     DeviceSeen,
     Effect,
     Evaluate,
+    Excused,
     Fail,
     Finish,
     OpenRound,
@@ -150,6 +152,85 @@ def test_the_run_fails_after_max_attempts_and_names_the_silent() -> None:
     effects = engine.handle(Tick(), now=120.0)
     assert the(Fail, effects).reason == ("round 1: 1 of 2 updates needed came in 2 attempts of 60 s; no update from b")
     assert the(PublishRound, effects).phase == "closed"
+
+
+def decline(
+    engine: RoundEngine, device: str, *, attempt: int = 1, reason: str = "no room", now: float = 2.0
+) -> tuple[Effect, ...]:
+    return engine.handle(DeviceDeclined(device, engine.view.round, attempt, reason), now=now)
+
+
+def test_a_round_does_not_wait_for_a_device_that_cannot() -> None:
+    """With the quorum there, the last answer closes the round, be it an update or a no; a no is told once."""
+    engine, _ = begun(RunPlan(rounds=1, min_devices=3, quorum=2, deadline_s=60), "a", "b", "c")
+    update(engine, "a")
+    effects = decline(engine, "b")
+    assert the(Excused, effects) == Excused(1, 1, "b", "no room")
+    assert the(Wait, effects).reason == "1 of 3 updates, 58 s left; b cannot take part: no room"
+    assert not has(Excused, decline(engine, "b", reason="something else"))
+    effects = update(engine, "c", now=3.0)
+    assert [entry.device for entry in the(Aggregate, effects).contributions] == ["a", "c"]
+    assert the(PublishRound, effects).phase == "closed"
+
+
+def test_a_quorum_out_of_reach_ends_the_attempt_at_once() -> None:
+    """The round is opened again without the device that cannot, and closes with what counts already."""
+    engine, _ = begun(RunPlan(rounds=1, min_devices=3, deadline_s=60), "a", "b", "c")
+    update(engine, "a")
+    effects = decline(engine, "b")
+    opened = the(PublishRound, effects)
+    assert (opened.attempt, opened.invited, opened.quorum, opened.deadline) == (2, ("a", "c"), 2, 62.0)
+    assert len(the(Aggregate, update(engine, "c", now=3.0)).contributions) == 2
+
+
+def test_a_device_that_cannot_is_replaced() -> None:
+    """With k devices a round, another one is drawn in its place."""
+    engine, effects = begun(RunPlan(rounds=1, per_round=2, min_devices=3, deadline_s=60), "a", "b", "c")
+    first = the(PublishRound, effects).invited
+    second = the(PublishRound, decline(engine, first[0])).invited
+    assert len(second) == 2
+    assert first[0] not in second
+
+
+def test_devices_that_all_cannot_are_asked_again_and_then_fail_the_run() -> None:
+    """Nobody else is there: every attempt ends at once, and the run with the devices' reasons."""
+    engine, _ = begun(RunPlan(rounds=1, min_devices=2, deadline_s=60, max_attempts=2), "a", "b")
+    assert the(PublishRound, decline(engine, "a")).invited == ("b",)
+    effects = decline(engine, "b", attempt=2)
+    assert the(Fail, effects).reason == (
+        "round 1: 0 of 1 updates needed came in 2 attempts; b cannot take part: no room"
+    )
+    engine, _ = begun(RunPlan(rounds=1, min_devices=2, quorum=1, deadline_s=60, max_attempts=2), "a", "b")
+    assert the(Wait, decline(engine, "a")).until == 60.0
+    assert the(PublishRound, decline(engine, "b")).invited == ("a", "b")
+    decline(engine, "a", attempt=2)
+    assert the(Fail, decline(engine, "b", attempt=2)).reason.endswith("attempts; a, b cannot take part: no room")
+
+
+def test_a_no_for_another_attempt_changes_nothing() -> None:
+    """What a device said of the last attempt is not held against it when the round is opened again."""
+    engine, _ = begun(RunPlan(rounds=1, deadline_s=60, max_attempts=3), "a")
+    assert the(PublishRound, decline(engine, "a")).attempt == 2
+    assert the(Wait, decline(engine, "a")).reason == "0 of 1 updates, 60 s left"
+    assert has(Aggregate, update(engine, "a", now=3.0))
+
+
+def test_a_device_that_can_after_all_counts() -> None:
+    """An update is worth more than the word that there will be none."""
+    engine, _ = begun(RunPlan(rounds=1, min_devices=2, quorum=1, deadline_s=60), "a", "b")
+    decline(engine, "a")
+    assert has(Counted, update(engine, "a", now=3.0))
+    assert len(the(Aggregate, update(engine, "b", now=4.0)).contributions) == 2
+
+
+def test_a_no_before_the_start_is_remembered() -> None:
+    """A resumed round hears the retained states before the run goes on."""
+    engine = RoundEngine(RunPlan(rounds=1, quorum=1), resume=ResumePoint(0, OpenRound(1, 1, ("a", "b"), 1)))
+    for device in ("a", "b"):
+        engine.handle(DeviceSeen(device, 10), now=0.0)
+    decline(engine, "b", now=0.0)
+    engine.handle(Started(), now=0.0)
+    assert has(Aggregate, update(engine, "a"))
 
 
 def test_updates_that_do_not_count_are_told_why() -> None:

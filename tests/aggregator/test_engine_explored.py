@@ -15,10 +15,12 @@ from aggregator.engine import (
     Committed,
     Contribution,
     Counted,
+    DeviceDeclined,
     DeviceGone,
     DeviceSeen,
     Effect,
     Event,
+    Excused,
     Fail,
     Finish,
     OpenRound,
@@ -65,6 +67,7 @@ class Rounds(RuleBasedStateMachine):
         self.ended = False
         self.point = ResumePoint()
         self.counted: set[tuple[int, str]] = set()
+        self.excused: set[str] = set()
         self.averaged: dict[int, tuple[Contribution, ...]] = {}
         self.work = []
         self.last: tuple[Effect, ...] = ()
@@ -92,6 +95,10 @@ class Rounds(RuleBasedStateMachine):
             assert 1 <= effect.quorum <= len(effect.invited)
             assert effect.quorum == (self.plan.quorum or len(effect.invited))
             assert effect.attempt <= self.plan.max_attempts
+            able = (set(effect.roster) - self.excused) | {entry.device for entry in contributions}
+            if len(able) >= max(1, self.plan.quorum):
+                assert not self.excused & set(effect.invited), "who cannot is not asked again where others can"
+            self.excused = set()
             assert self.now < effect.deadline <= self.now + self.plan.deadline_s
             opened = OpenRound(effect.round, effect.attempt, effect.invited, effect.quorum, contributions)
             self.point = replace(self.point, open=opened, roster=effect.roster)
@@ -104,6 +111,7 @@ class Rounds(RuleBasedStateMachine):
             key = (effect.round, effect.contribution.device)
             assert key not in self.counted, "a device counts once in a round"
             self.counted.add(key)
+            self.excused.discard(effect.contribution.device)
             contributions = tuple(sorted((*open_round.contributions, effect.contribution)))
             self.point = replace(self.point, open=replace(open_round, contributions=contributions))
         elif isinstance(effect, Aggregate):
@@ -114,6 +122,14 @@ class Rounds(RuleBasedStateMachine):
             assert self.averaged.setdefault(effect.round, effect.contributions) == effect.contributions
             self.point = replace(self.point, open=replace(open_round, closed=True))
             self.work.append(Aggregated(effect.round, "weights"))
+            self.excused = set()
+        elif isinstance(effect, Excused):
+            open_round = self.point.open
+            assert open_round is not None
+            assert (effect.round, effect.attempt) == (open_round.round, open_round.attempt)
+            assert effect.device in set(open_round.invited) - self.excused, "said once"
+            assert effect.device not in {entry.device for entry in open_round.contributions}
+            self.excused.add(effect.device)
         elif isinstance(effect, Commit):
             self.work.append(Committed(effect.round))
         elif isinstance(effect, (Finish, Fail)):
@@ -157,6 +173,17 @@ class Rounds(RuleBasedStateMachine):
         self.update(device=device, sha256="x", back=0)
 
     @precondition(lambda self: self.engine is not None and not self.ended)
+    @rule(device=DEVICES, back=st.sampled_from([0, 0, 0, 1, -1]), attempts_back=st.sampled_from([0, 0, 0, 1, -1]))
+    def declined(self, device: str, back: int, attempts_back: int) -> None:
+        """A device cannot take part: a word about another round, another attempt or by a stranger changes nothing."""
+        assert self.engine is not None
+        view = self.engine.view
+        self.tell(DeviceDeclined(device, view.round - back, view.attempt - attempts_back, "no room on the disk"))
+        if back or attempts_back or device not in view.invited or view.phase != "collecting":
+            assert not any(isinstance(effect, Excused) for effect in self.last)
+            assert self.ended or self.engine.view == view
+
+    @precondition(lambda self: self.engine is not None and not self.ended)
     @rule(seconds=st.sampled_from([0.0, 1.0, 6.0, 20.0, 50.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
@@ -189,6 +216,7 @@ class Rounds(RuleBasedStateMachine):
     def killed_and_resumed(self) -> None:
         """What the store has is where the run goes on."""
         self.work.clear()
+        self.excused = set()
         engine = RoundEngine(self.plan, resume=self.point)
         self.engine = engine
         view, open_round = engine.view, self.point.open
@@ -214,6 +242,16 @@ class Rounds(RuleBasedStateMachine):
         assert sum(isinstance(effect, Wait) for effect in self.last) == 1
         assert wait.reason
         assert self.now < wait.until <= self.now + max(self.plan.wait_s, self.plan.deadline_s, self.plan.work_s)
+
+    @invariant()
+    def a_round_waits_only_for_what_can_still_close_it(self) -> None:
+        if self.engine is None or self.ended or self.engine.view.phase != "collecting":
+            return
+        view = self.engine.view
+        counted = {entry.device for entry in view.contributions}
+        awaited = set(view.invited) - counted - self.excused
+        assert awaited
+        assert len(counted) + len(awaited) >= view.quorum
 
 
 Rounds.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None, derandomize=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aggregator.registry import Registry
 from shared.labels import label_set
-from shared.messages import DeviceState
+from shared.messages import DeviceState, Failure
 
 
 def state(*, online: bool = True, session: int = 1, **samples: int) -> DeviceState:
@@ -35,6 +35,17 @@ def test_a_will_does_not_change_what_a_device_holds() -> None:
     presence = registry.observe("a", state(online=False))
     assert presence is not None
     assert presence.usable_samples == 3
+
+
+def test_what_a_device_cannot_is_known_while_it_says_so() -> None:
+    """A failure stands in its presence, and is gone with the next state without one."""
+    registry, failure = Registry(label_set("arithmetic")), Failure(run="r", round=1, attempt=2, reason="no room")
+    presence = registry.observe("a", state().model_copy(update={"failure": failure}))
+    assert presence is not None
+    assert presence.failure == failure
+    presence = registry.observe("a", state())
+    assert presence is not None
+    assert presence.failure is None
 
 
 def test_a_forgotten_device_is_gone() -> None:

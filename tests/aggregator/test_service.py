@@ -254,6 +254,33 @@ def test_bad_updates_are_rejected_in_words_and_the_round_goes_on(
     assert summary.weights_sha256 == sha256_of(expected)
 
 
+def test_a_device_that_cannot_train_costs_no_deadline(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice], model: ModelBundle
+) -> None:
+    """It says why, and the round is opened again without it at once, the others' updates kept."""
+    devices("a")
+    failing = devices("b", trouble="the disk is full\x1b[2J")
+    running = serve(rounds=1, min_devices=2, deadline_s=600.0)
+    declined = running.until("declined")
+    assert (declined["device"], declined["round"], declined["attempt"]) == ("b", 1, 1)
+    assert declined["reason"] == "the disk is full [2J"
+    assert running.until("opened")["invited"] == ["a"]
+    expected = encode_tensors(expected_weights(model, rounds=1, samples={"a": 100}))
+    assert running.end().weights_sha256 == sha256_of(expected)
+    assert failing.rounds == [(1, 1)]
+
+
+def test_a_fleet_that_cannot_train_ends_the_run_with_its_reason(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice]
+) -> None:
+    """Nobody can: no deadline is waited for, and the run's error says what the devices said."""
+    for name in "ab":
+        devices(name, trouble="the round asks for batches of 999 samples")
+    running = serve(rounds=1, min_devices=2, quorum=1, deadline_s=600.0, max_attempts=2)
+    with pytest.raises(RunError, match=r"2 attempts; a, b cannot take part: the round asks for batches of 999"):
+        running.end()
+
+
 def test_a_vanished_device_costs_one_deadline(
     serve: Callable[..., Running], devices: Callable[..., FakeDevice], model: ModelBundle
 ) -> None:
