@@ -61,10 +61,10 @@ def entry() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: a mistake of a user's is one line on stderr, never a traceback."""
-    # A shell that starts a command in the background has it ignore SIGINT; here it always means: stop.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminated)
     try:
+        # A shell that starts a command in the background has it ignore SIGINT; here it always means: stop.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _terminated)
         entry.main(args=arguments, prog_name="inkfleet", standalone_mode=False)
     except click.ClickException as error:
         place = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "inkfleet"

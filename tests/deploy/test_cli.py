@@ -135,3 +135,18 @@ def test_a_terminated_command_ends_like_an_interrupted_one() -> None:
     os.kill(process.pid, signal.SIGTERM)
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said.strip()) == (130, "interrupted")
+
+
+def test_ctrl_c_while_the_command_is_loaded_is_no_traceback() -> None:
+    """Importing takes a moment; Ctrl-C in it ends the process by the signal, and says nothing."""
+    code = """
+import os, signal, sys, deploy.__main__
+class Pressed:
+    def find_spec(self, name, path=None, target=None):
+        if name == "deploy.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Pressed())
+deploy.__main__.main()
+"""
+    run = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, check=False, timeout=30)
+    assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGINT, b"", b"")
