@@ -28,6 +28,7 @@ class RoundRecord(Recorded):
         samples: on how many samples these were trained, once each.
         wall_s: from the manifest's publication to the weights being committed.
         outside_training_s: the part of it in which no device was training.
+        train_s: the time in which at least one device was training.
         bytes_up: payload bytes of the updates.
         bytes_down: payload bytes delivered to the devices.
         holdout_before: the global weights on the devices' own hold-outs, all together.
@@ -43,6 +44,7 @@ class RoundRecord(Recorded):
     wall_s: float
     bytes_up: int
     bytes_down: int
+    train_s: float = 0.0
     outside_training_s: float = 0.0
     weights_sha256: str = ""
     holdout_before: Score | None = None
