@@ -40,7 +40,7 @@ from aggregator.sender import Sender
 from aggregator.settings import AggregatorSettings
 from aggregator.spool import Spool
 from aggregator.store import Store
-from aggregator.workbench import Averaged, Broke, Examined, Outcome, Workbench, Written
+from aggregator.workbench import Averaged, Broke, Examined, Garbled, Outcome, Workbench, Written
 from shared.errors import RunError
 from shared.files import write_bytes
 from shared.messages import MAX_MESSAGE_BYTES, BlobRef, ModelRef, RoundManifest, Score, UpdateManifest
@@ -208,6 +208,8 @@ class Coordinator:
                 return
             event = UpdateAccepted(manifest.round, outcome.device, manifest.blob.sha256, manifest.samples)
             self._tell(event, manifest=manifest)
+        elif isinstance(outcome, Garbled):
+            self._reception.garbled(outcome.device, outcome.manifest, outcome.reason, view=self._engine.view)
         elif isinstance(outcome, Averaged):
             self._next = outcome
             self._tell(Aggregated(outcome.round, outcome.sha256))

@@ -36,6 +36,8 @@ class _Incoming:
     asked: int = 0
     # All chunks are there, and the update is being checked.
     handed_over: bool = False
+    # How often the whole did not have its hash.
+    garbled: int = 0
 
 
 class Receiver:
@@ -43,6 +45,8 @@ class Receiver:
 
     A device's manifest opens an assembly; its chunks follow. Where chunks stay away for ``quiet_s``, the device is told
     what is lacking, and again after twice that time, and so on: on a slow line chunks are late, not lost.
+    A whole that does not have its hash is asked for anew, for one damaged chunk must not cost the device its round; the
+    third is the last.
 
     Args:
         max_update_bytes: a larger update is refused.
@@ -51,6 +55,7 @@ class Receiver:
     """
 
     LONGEST_QUIET_S = 60.0
+    MOST_GARBLED = 3
 
     def __init__(self, *, max_update_bytes: int, max_total_bytes: int, quiet_s: float) -> None:
         self._max_update_bytes = max_update_bytes
@@ -108,6 +113,17 @@ class Receiver:
             return None
         known.handed_over = True
         return Arrived(device, known.manifest, known.assembly)
+
+    def garbled(self, device: str, *, now: float) -> Lacking | None:
+        """The update that was handed over does not have its hash: return all of it as lacking, or None at the last."""
+        known = self._incoming.get(device)
+        if known is None:
+            return None
+        known.garbled += 1
+        if known.garbled >= self.MOST_GARBLED:
+            return None
+        known.handed_over, known.heard_at = False, now
+        return self._ask(device, known, now)
 
     def forget(self, device: str) -> None:
         """Drop what is there of a device's update: it has its verdict."""

@@ -156,6 +156,14 @@ class Reception:
         for lacking in self._receiver.all_lacking(now=self._clock()):
             self._ask_for(lacking)
 
+    def garbled(self, device: str, manifest: UpdateManifest, reason: str, *, view: RoundView) -> None:
+        """Ask a device for its whole update again, because what came does not have its hash; refuse it at the last."""
+        lacking = self._receiver.garbled(device, now=self._clock()) if manifest.round == view.round else None
+        if lacking is not None:
+            self._ask_for(lacking)
+        else:
+            self.refuse(device, manifest, Refusal("rejected", reason), view=view)
+
     def accept(self, device: str, manifest: UpdateManifest, *, received: int, of: int) -> None:
         """Tell a device that its update counts. Call it when that is durable.
 

@@ -22,7 +22,7 @@ from aggregator.sender import Sender
 from aggregator.settings import AggregatorSettings
 from aggregator.spool import Spool
 from aggregator.store import Store
-from aggregator.workbench import Averaged, Broke, Examined, Workbench, Written
+from aggregator.workbench import Broke, Outcome, Workbench
 from shared.dataset import Dataset
 from shared.errors import BrokerError, ProtocolError
 from shared.folder_lock import FolderLock
@@ -77,7 +77,7 @@ class _Scored:
     score: Score | Exception
 
 
-_Item = Message | Examined | Averaged | Written | Broke | _LinkUp | _LinkDown | _Scored
+_Item = Message | Outcome | _LinkUp | _LinkDown | _Scored
 
 
 class Aggregator:

@@ -26,6 +26,15 @@ class Examined:
     refusal: Refusal | None
 
 
+@dataclass(frozen=True)
+class Garbled:
+    """An update's chunks were all there, and together do not have its hash: none of them can be trusted."""
+
+    device: str
+    manifest: UpdateManifest
+    reason: str
+
+
 @dataclass(frozen=True, eq=False)
 class Averaged:
     """A round's updates are averaged."""
@@ -51,7 +60,7 @@ class Broke:
     error: Exception
 
 
-Outcome = Examined | Averaged | Written | Broke
+Outcome = Examined | Garbled | Averaged | Written | Broke
 
 
 class Workbench:
@@ -82,7 +91,7 @@ class Workbench:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="workbench")
 
     def examine(self, arrived: Arrived, *, base: Tensors, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Check an update's bytes and keep them in the spool; posts `Examined`.
+        """Check an update's bytes and keep them in the spool; posts `Examined`, or `Garbled`.
 
         Args:
             arrived: whose chunks are all there.
@@ -123,7 +132,7 @@ class Workbench:
         try:
             data = arrived.assembly.take()
         except ProtocolError as error:
-            return Examined(arrived.device, manifest, Refusal("rejected", str(error)))
+            return Garbled(arrived.device, manifest, str(error))
         refusal = check_tensors(data, shapes=shapes, base=base, bounds=self._bounds)
         if refusal is None:
             self._spool.put(data, round_number=manifest.round, device=arrived.device, sha256=manifest.blob.sha256)

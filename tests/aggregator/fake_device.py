@@ -48,6 +48,7 @@ class FakeDevice:
         before_upload: called before an update is published; a test holds a device back there, or counts rounds.
         train: what it answers with, instead of `noisy` weights.
         lose: chunk indices whose first publishing is left out.
+        garble: so many times its first chunk goes out with other bytes, as forged or damaged.
         trouble: why it cannot train; it says so instead.
     """
 
@@ -62,6 +63,7 @@ class FakeDevice:
         before_upload: Callable[[RoundManifest], None] = lambda manifest: None,
         train: Callable[[Tensors, RoundManifest], bytes] | None = None,
         lose: set[int] | None = None,
+        garble: int = 0,
         trouble: str = "",
     ) -> None:
         self.name = name
@@ -75,6 +77,7 @@ class FakeDevice:
         self._before_upload = before_upload
         self._train = train
         self._lose = set(lose or ())
+        self._garble = garble
         self._trouble = trouble
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._session = time.time_ns() // 1000
@@ -197,7 +200,11 @@ class FakeDevice:
 
     def _send_chunk(self, manifest: UpdateManifest, data: bytes, index: int) -> None:
         topic = self.topics.update_chunk(self.name, manifest.blob.sha256, index)
-        self.link.publish(topic, chunk_of(data, manifest.blob, index))
+        chunk = chunk_of(data, manifest.blob, index)
+        if index == 0 and self._garble:
+            self._garble -= 1
+            chunk = bytes(len(chunk))
+        self.link.publish(topic, chunk)
 
     def _heard(self, reply: Reply) -> None:
         self.replies.put(reply)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.receiver import Receiver
+from shared.errors import ProtocolError
 from shared.messages import BlobRef, LocalMetrics, Score, UpdateManifest
 from shared.transfer import chunk_of
 
@@ -89,6 +91,25 @@ def test_an_update_being_checked_is_left_alone() -> None:
     assert inbox.total_bytes == len(DATA)
     inbox.forget("a")
     assert inbox.total_bytes == 0
+
+
+def test_a_whole_of_another_hash_is_asked_for_again_twice() -> None:
+    """A damaged chunk does not end an update: all of it is lacking again; the third wrong whole is the last."""
+    inbox = receiver()
+    inbox.manifest("a", manifest(), now=0.0)
+    for attempt in range(3):
+        for index in range(9):
+            send(inbox, "a", index)
+        arrived = inbox.chunk("a", manifest().blob.sha256, 9, bytes(256), now=1.0)
+        assert arrived is not None
+        with pytest.raises(ProtocolError):
+            arrived.assembly.take()
+        lacking = inbox.garbled("a", now=1.0)
+        if attempt < 2:
+            assert lacking is not None
+            assert lacking.ranges == ((0, 10),)
+        else:
+            assert lacking is None
 
 
 def test_memory_is_bounded() -> None:

@@ -207,6 +207,21 @@ def test_lost_chunks_are_asked_for(serve: Callable[..., Running], devices: Calla
     assert replies[0].ranges == ((2, 4), (9, 10))
 
 
+@pytest.mark.parametrize(("garble", "verdicts"), [(2, "lacking lacking accepted"), (3, "lacking lacking rejected")])
+def test_a_damaged_update_is_asked_for_again(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice], garble: int, verdicts: str
+) -> None:
+    """Bytes of another hash are lacking, not rejected, until the third time."""
+    device = devices("a", garble=garble)
+    running = serve(rounds=1)
+    verdict = device.verdicts.get(timeout=DEADLINE_S)
+    assert [reply.verdict for reply in device.replies.queue] == verdicts.split()
+    if verdict.verdict == "accepted":
+        running.end()
+    else:
+        assert "do not have the hash" in verdict.reason
+
+
 def test_repeats_and_second_updates_have_their_verdict(
     serve: Callable[..., Running], devices: Callable[..., FakeDevice]
 ) -> None:
