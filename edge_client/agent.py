@@ -259,12 +259,17 @@ class Agent:
         return self._settle(now)
 
     def failed(self, key: RoundKey, now: float) -> list[Effect]:
-        """Fetching or training for this round cannot succeed: stay out of it, and say so, until it is opened again."""
+        """No update will come to this round: stay out of it, and say so, until it is opened again."""
+        effects: list[Effect] = []
         if self._manifest is not None and RoundKey.of(self._manifest) == key:
             self._failed = (key, self._manifest.attempt)
+            if self._update is not None and RoundKey.of_update(self._update) == key:
+                # It cannot be sent: to offer it for ever would keep the round waiting.
+                self._update = None
+                effects.append(DropUpdate(None))
         if self._fetched == key:
             self._fetched = None
-        return self._settle(now)
+        return [*effects, *self._settle(now)]
 
     def sent(self, now: float) -> list[Effect]:
         """The broker has every chunk of the last `SendChunks`."""

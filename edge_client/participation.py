@@ -269,14 +269,15 @@ class Participation:
     def _fetch(self, manifest: RoundManifest) -> None:
         self._fetching = manifest
         self._fetch_began = self._clock()
-        lacking = lacking_blobs(manifest.model, self._cache)
-        if manifest.weights.sha256 not in self._cache:
-            lacking.append(manifest.weights)
-        if lacking:
-            self._emit({"event": "fetching", "round": manifest.round, "bytes": sum(ref.size_bytes for ref in lacking)})
         try:
+            lacking = lacking_blobs(manifest.model, self._cache)
+            if manifest.weights.sha256 not in self._cache:
+                lacking.append(manifest.weights)
+            if lacking:
+                size_bytes = sum(ref.size_bytes for ref in lacking)
+                self._emit({"event": "fetching", "round": manifest.round, "bytes": size_bytes})
             self._listen(self._fetcher.fetch(lacking, self._clock()))
-        except ProtocolError as error:
+        except InkfleetError as error:
             self._give_up(RoundKey.of(manifest), str(error))
             return
         if not lacking:

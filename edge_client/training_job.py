@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import numpy as np
 
 from edge_client.trainer import Workbench
 from shared.dataset import Dataset
-from shared.errors import RunError
+from shared.errors import ModelError, RunError
 from shared.labels import LabelSet
 from shared.messages import LocalMetrics, ModelRef, RoundManifest, Score
 from shared.tensors import decode_tensors, encode_tensors
@@ -188,12 +189,21 @@ def device_generator(*, seed: int, round_number: int, device: str) -> np.random.
 
 
 def score(program: TrainingProgram, held: Dataset, labels: LabelSet) -> Score | None:
-    """Return how well a program's weights read these samples; None where there are none."""
+    """Return how well a program's weights read these samples; None where there are none.
+
+    Raises:
+        ModelError: the weights are so far off that their loss is no number.
+    """
     from tflite_models.runtime.evaluation import evaluate
 
     if len(held) == 0:
         return None
     found: Evaluation = evaluate(program, held.images, labels.encode(held.labels.tolist()))
+    if not math.isfinite(found.loss):
+        raise ModelError(
+            f"the weights read the {len(held):,} samples held out with a loss of {found.loss}: they have diverged; "
+            "train with a lower learning rate, or clip the gradients"
+        )
     return Score(loss=found.loss, accuracy=found.accuracy, samples=found.samples)
 
 

@@ -25,6 +25,7 @@ LOOKS = {
     "waiting": ("·", "yellow"),
     "idle": ("·", "bright_black"),
     "starting": ("○", "bright_black"),
+    "failed": ("!", "red"),
     "away": ("x", "red"),
 }
 NAMED_UP_TO = 16

@@ -225,6 +225,14 @@ def test_failed_training_waits_for_the_next_attempt() -> None:
     assert one.round_published(again, 4.0) == [StartFetch(again)]
 
 
+def test_an_update_that_cannot_be_sent_is_a_failure() -> None:
+    """What the broker will not take is dropped, not offered for ever."""
+    one, _ = uploading()
+    assert one.failed(KEY, 4.0) == [DropUpdate(None), StopSending()]
+    assert one.activity is Activity.FAILED
+    assert one.tick(100.0) == []
+
+
 def test_an_old_failure_does_not_spoil_the_new_round() -> None:
     """The news that round 1 failed, when round 2 is being fetched, changes nothing."""
     one = training()

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_client.agent import (
+    Activity,
     Agent,
     Answer,
     DropUpdate,
@@ -139,6 +140,11 @@ class World:
                 wanted, self.training = self.training, None
                 self.update = update(wanted)
                 self.do(self.agent.trained(self.update, self.now))
+            case "fails" if self.agent.key is not None:
+                self.do(self.agent.failed(self.agent.key, self.now))
+                self.fetching = self.training = None
+                assert self.agent.activity is Activity.FAILED
+                assert self.update is None
             case "sent" if self.sending and self.online:
                 self.sending = False
                 self.do(self.agent.sent(self.now))
@@ -162,7 +168,7 @@ class World:
 
 STEPS = [
     "connect", "disconnect", "manifest", "fetched", "trained", "sent", "tick", "next round", "close", "reopen", "kill",
-    "aggregator restarts",
+    "aggregator restarts", "fails",
 ]  # fmt: skip
 
 
@@ -174,7 +180,7 @@ def test_nothing_that_is_lost_can_hang_the_device(data: st.DataObject, steps: li
     for what in steps:
         world.step(what)
     world.lossy = False
-    if world.round.phase != "open":
+    if world.round.phase != "open" or world.agent.activity is Activity.FAILED:
         world.step("reopen")
     began = world.now
     for what in ("connect", "manifest"):

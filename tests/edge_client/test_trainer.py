@@ -46,6 +46,11 @@ def trainer() -> Iterator[Trainer]:
     one.close()
 
 
+def shapes(bundle: ModelBundle) -> dict[str, tuple[int, ...]]:
+    """The model's parameters."""
+    return {spec.name: spec.shape for spec in bundle.manifest.parameters}
+
+
 def bars(n: int, *, seed: int = 0) -> Dataset:
     """Upright strokes called ``1`` and level ones called ``-``, a little noisy: easy to learn."""
     rng = np.random.default_rng(seed)
@@ -159,6 +164,17 @@ def test_divergence_is_a_reason(trainer: Trainer, bundle: ModelBundle, weights: 
         trainer.submit(job(bundle, weights, manifest=wild)).result(TIMEOUT_S)
     clean = trainer.submit(job(bundle, weights)).result(TIMEOUT_S)
     assert clean.blob == job(bundle, weights).run(Workbench()).blob
+
+
+def test_a_loss_that_is_no_number_is_a_reason(trainer: Trainer, bundle: ModelBundle, weights: bytes) -> None:
+    """Global weights so large that the hold-out overflows are said in words, in training and in a check."""
+    huge = {name: tensor * np.float32(1e30) for name, tensor in decode_tensors(weights, shapes=shapes(bundle)).items()}
+    asked = job(bundle, encode_tensors(huge))
+    with pytest.raises(ModelError, match=r"32 samples held out with a loss of (nan|inf): they have diverged"):
+        trainer.submit(asked).result(TIMEOUT_S)
+    check = CheckJob(asked.manifest.model, asked.model, asked.weights, lambda: None, asked.split)
+    with pytest.raises(ModelError, match="have diverged"):
+        trainer.submit(check).result(TIMEOUT_S)
 
 
 def test_stopping_ends_a_training_at_the_next_batch(trainer: Trainer, bundle: ModelBundle, weights: bytes) -> None:
