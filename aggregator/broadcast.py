@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from shared.messages import BlobRef, Range, Want
+from shared.messages import BlobRef, Want
 from shared.transfer import chunk_of, indices_of
 
 
@@ -31,14 +31,17 @@ class _Offered:
     wanted: dict[int, set[str]] = field(default_factory=dict)
     due_at: float = 0.0
     asked: set[str] = field(default_factory=set)
+    # The chunk that went out last; the next one goes on from there.
+    last: int = -1
 
 
 class Broadcast:
     """Coalesced pull.
 
     The first want for a blob opens a window of ``gather_s``; the window ends early when every device of its audience
-    has asked. Then the wanted chunks are due, in rising order. A want that comes while chunks are going out joins in
-    for those that have not gone yet; what it missed opens the next window.
+    has asked. Then the wanted chunks are due, in rising order, from the blobs by turns. A want that comes while chunks
+    are going out joins in for those that have not gone yet; what it missed comes after the last one. Whoever asks for
+    one chunk or one blob again and again keeps nobody from the others.
 
     Memory is bounded: the blobs offered, and one set of names for each of their chunks; wants for other blobs are
     counted and passed over.
@@ -76,8 +79,8 @@ class Broadcast:
             self.unknown_wants += 1
             return
         if not blob.wanted:
-            blob.due_at = now + self._gather_s
-        for index in indices_of(_within(want.ranges, blob.ref.chunks), chunks=blob.ref.chunks):
+            blob.due_at, blob.last = now + self._gather_s, -1
+        for index in indices_of(want.ranges, chunks=blob.ref.chunks):
             blob.wanted.setdefault(index, set()).add(device)
         blob.asked.add(device)
         if blob.wanted and self._audience and self._audience <= blob.asked:
@@ -90,20 +93,12 @@ class Broadcast:
 
     def next_chunk(self, *, now: float) -> Chunk | None:
         """Take out the next chunk that is due; None if there is none yet."""
-        for blob in self._offered.values():
+        for sha256, blob in self._offered.items():
             if blob.wanted and now >= blob.due_at:
-                index = min(blob.wanted)
+                # To the back of the queue.
+                self._offered[sha256] = self._offered.pop(sha256)
+                index = min((index for index in blob.wanted if index > blob.last), default=min(blob.wanted))
+                blob.last = index
                 askers = blob.wanted.pop(index)
                 return Chunk(blob.ref.sha256, index, chunk_of(blob.data, blob.ref, index), len(askers))
         return None
-
-
-def _within(ranges: Iterable[Range], chunks: int) -> list[Range]:
-    """Join ranges that overlap, so that a want costs no more than the blob has chunks."""
-    joined: list[Range] = []
-    for start, stop in sorted((start, min(stop, chunks)) for start, stop in ranges):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], stop))
-        elif start < stop:
-            joined.append((start, stop))
-    return joined

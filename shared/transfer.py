@@ -48,9 +48,20 @@ def chunk_of(data: bytes | memoryview, ref: BlobRef, index: int) -> bytes:
 
 
 def indices_of(ranges: Iterable[Range], *, chunks: int) -> Iterator[int]:
-    """Name every chunk index in these ranges that a blob of so many chunks has."""
-    for start, stop in ranges:
-        yield from range(start, min(stop, chunks))
+    """Name every chunk index in these ranges that a blob of so many chunks has: each once, rising."""
+    for start, stop in join_ranges(ranges, chunks=chunks):
+        yield from range(start, stop)
+
+
+def join_ranges(ranges: Iterable[Range], *, chunks: int) -> tuple[Range, ...]:
+    """Join ranges that overlap or touch, within so many chunks: a thousand times the whole is the whole once."""
+    joined: list[Range] = []
+    for start, stop in sorted((start, min(stop, chunks)) for start, stop in ranges):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], stop))
+        elif start < stop:
+            joined.append((start, stop))
+    return tuple(joined)
 
 
 def ranges_of(indices: Iterable[int], *, at_most: int = 1024) -> tuple[Range, ...]:

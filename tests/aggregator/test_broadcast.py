@@ -62,6 +62,21 @@ def test_a_late_want_joins_in_and_what_it_missed_comes_after() -> None:
     ]  # fmt: skip
 
 
+def test_a_want_repeated_without_end_starves_nobody() -> None:
+    """One device asks for the first chunk again after each that goes out: the other chunks and blobs go out as well."""
+    broadcast, other = offered("a"), b"x" * 600
+    broadcast.offer([(REF, DATA), (BlobRef.of(other, chunk_bytes=256), other)], audience=["a", "z"])
+    broadcast.want("a", want((0, 8)), now=0.0)
+    broadcast.want("a", want((0, 3), sha256=BlobRef.of(other, chunk_bytes=256).sha256), now=0.0)
+    sent = set()
+    for _ in range(12):
+        chunk = broadcast.next_chunk(now=1.0)
+        assert chunk is not None
+        sent.add((chunk.sha256, chunk.index))
+        broadcast.want("z", want((0, 1)), now=1.0)
+    assert len(sent) == 8 + 3
+
+
 def test_asking_twice_counts_once() -> None:
     """A repeated want before the broadcast neither sends nor counts twice."""
     broadcast = offered("a", "z")

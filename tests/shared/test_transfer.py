@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import ProtocolError
 from shared.messages import BlobRef
-from shared.transfer import Assembly, chunk_bytes_for, chunk_of, indices_of, ranges_of
+from shared.transfer import Assembly, chunk_bytes_for, chunk_of, indices_of, join_ranges, ranges_of
 
 DATA = bytes(range(256)) * 10
 REF = BlobRef.of(DATA, chunk_bytes=300)
@@ -73,6 +75,16 @@ def test_an_incomplete_blob_cannot_be_taken() -> None:
 def test_ranges_hold_exactly_the_indices(indices: set[int]) -> None:
     """Ranges and indices are two ways to say the same."""
     assert list(indices_of(ranges_of(sorted(indices)), chunks=301)) == sorted(indices)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 40)), max_size=20), st.integers(1, 25))
+def test_overlapping_ranges_name_each_index_once(spans: list[tuple[int, int]], chunks: int) -> None:
+    """Whatever ranges come, each chunk they hold is named once, in rising order, and no chunk that is not there."""
+    ranges = [(start, start + length) for start, length in spans]
+    expected = {index for start, stop in ranges for index in range(start, stop) if index < chunks}
+    assert list(indices_of(ranges, chunks=chunks)) == sorted(expected)
+    joined = join_ranges(ranges, chunks=chunks)
+    assert all(before[1] < after[0] for before, after in pairwise(joined))
 
 
 def test_chunks_fit_the_broker() -> None:
