@@ -69,11 +69,12 @@ def begin(
         else initial_weights(model.manifest, seed=settings.seed)
     )
     data = encode_tensors(weights)
-    # One run's checkpoints at a time: those of a finished one make room, its last weights stay in weights.safetensors.
-    checkpoints.keep_only(())
     checkpoints.put(0, data)
     record = RunRecord(new_run_name(now_unix_s), False, model.sha256, sha256_of(data), settings.run_defining())
     store.begin_run(record, now_unix_s=now_unix_s)
+    # One run's checkpoints at a time: those of a finished one make room, its last weights stay in weights.safetensors.
+    # Not before the new run is on record: what fails until then leaves the old one whole.
+    checkpoints.keep_only({0})
     return Run(record.run, ResumePoint(), weights, data, record.first_weights_sha256)
 
 

@@ -12,12 +12,15 @@ import pytest
 
 from aggregator.checkpoints import Checkpoints
 from aggregator.engine import Contribution, PublishRound
+from aggregator.run import begin
+from aggregator.settings import AggregatorSettings
 from aggregator.spool import Spool
 from aggregator.store import RunRecord, Store
 from shared.errors import StorageError
 from shared.messages import BlobRef, LocalMetrics, Score, UpdateManifest
 from shared.migrations import steps
 from shared.tensors import encode_tensors, sha256_of
+from tflite_models.bundle import builtin_bundle
 
 DATA = encode_tensors({"w": np.array([1.0, 2.0], np.float32)})
 SHA = sha256_of(DATA)
@@ -168,6 +171,26 @@ def test_a_spooled_update_that_is_gone_or_damaged_is_an_error(tmp_path: Path) ->
     spool.put(DATA[:20], round_number=1, device="a", sha256=SHA)
     with pytest.raises(StorageError, match="cannot read the update"):
         updates.tensor(0, "w")
+
+
+def test_a_run_that_cannot_be_recorded_leaves_the_old_ones_checkpoints(tmp_path: Path) -> None:
+    """The folder's last run is whole until the new one is on record."""
+    model, checkpoints = builtin_bundle("arithmetic"), Checkpoints(tmp_path / "checkpoints")
+    settings = AggregatorSettings(folder=tmp_path)
+    checkpoints.put(7, DATA)
+    with Store(tmp_path / "db") as store:
+        with sqlite3.connect(tmp_path / "db") as other:
+            other.execute("CREATE TRIGGER full BEFORE INSERT ON runs BEGIN SELECT RAISE(FAIL, 'disk full'); END")
+        other.close()
+        with pytest.raises(StorageError, match="disk full"):
+            begin(settings, model=model, store=store, checkpoints=checkpoints, now_unix_s=1.0)
+        assert checkpoints.read(7, sha256=SHA) == DATA
+        with sqlite3.connect(tmp_path / "db") as other:
+            other.execute("DROP TRIGGER full")
+        other.close()
+        run = begin(settings, model=model, store=store, checkpoints=checkpoints, now_unix_s=1.0)
+        assert checkpoints.read(0, sha256=run.sha256) == run.data
+        assert not checkpoints.path(7).exists()
 
 
 def test_checkpoints_are_checked_and_cleared(tmp_path: Path) -> None:
