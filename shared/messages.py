@@ -42,7 +42,7 @@ Range = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(gt=0)]]
 
 
 class MessageModel(BaseModel):
-    """What all messages are: immutable, strict about types, patient about unknown keys."""
+    """What all messages are: immutable, patient about unknown keys, and read strictly: no text passes for a number."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -257,7 +257,7 @@ def decode(kind: type[M], payload: bytes, *, topic: str) -> M:
     if len(payload) > MAX_MESSAGE_BYTES:
         raise ProtocolError(f"{topic}: expected at most {MAX_MESSAGE_BYTES} bytes, got {len(payload)}")
     try:
-        return kind.model_validate_json(payload)
+        return kind.model_validate_json(payload, strict=True)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         # A key of the sender's choice may be in it: it goes into logs and onto terminals.

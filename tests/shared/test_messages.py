@@ -83,6 +83,10 @@ def test_any_bytes_are_decoded_or_refused(payload: bytes) -> None:
         ({"round": 0}, "round"),
         ({"samples": 0}, "samples"),
         ({"samples": 1 << 40}, "samples"),
+        ({"samples": "3"}, "samples"),
+        ({"samples": True}, "samples"),
+        ({"samples": 3.0}, "samples"),
+        ({"run": 7}, "run"),
         ({"round": 10**30}, "round"),
         ({"attempt": 10**30}, "attempt"),
         ({"metrics": {"train": {"loss": 1e308, "accuracy": 0.5, "samples": 1}}}, "metrics.train.loss"),
@@ -114,6 +118,16 @@ def test_a_presence_of_absurd_numbers_is_refused(change: dict[str, Any]) -> None
     """A session or a count that no database and no float holds is refused."""
     with pytest.raises(ProtocolError, match=next(iter(change))):
         decode(DeviceState, json.dumps({"online": True, "session": 1} | change).encode(), topic="t")
+
+
+def test_a_failure_is_one_printable_line() -> None:
+    """What a device says of its trouble is cut short, and moves no terminal's cursor."""
+    failure = {"run": "r", "round": 1, "attempt": 1, "reason": "no\x1b[2J\n room" + "x" * 9999}
+    state = decode(DeviceState, json.dumps({"online": True, "session": 1, "failure": failure}).encode(), topic="t")
+    assert state.failure is not None
+    assert state.failure.reason.startswith("no [2J  roomx")
+    assert state.failure.reason.isprintable()
+    assert len(state.failure.reason) == 300
 
 
 def test_an_oversized_or_deep_message_is_refused() -> None:
