@@ -6,14 +6,17 @@ would lead out of the archive is left out.
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Any, Protocol, cast
 
 from shared.datasets.report import TOO_LARGE, UNSAFE_NAME, Tally
 from shared.errors import DataError
@@ -23,6 +26,13 @@ MOST_MEMBER_BYTES = 32 << 20
 
 MOST_TAR_BYTES = 2 << 30
 """The files of a tar are held in memory, for a compressed tar can only be read in order; so much in all."""
+
+_UNPACK: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+"""What opens a compressed tar, by the bytes it begins with."""
 
 _JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
@@ -70,11 +80,11 @@ def open_members(path: Path, *, tally: Tally, follow_links: bool = True) -> Iter
                 members = _Zip(stack.enter_context(zipfile.ZipFile(path)), tally)
             elif _starts(path, b"PK\x03\x04") or path.suffix.lower() == ".zip":
                 raise DataError(f"{path} is a damaged or incomplete zip; download or copy it again")
-            elif tarfile.is_tarfile(path):
-                members = _Tar(path, tally)
+            elif (archive := _tar(path, stack)) is not None:
+                members = _Tar(archive, path, tally)
             else:
                 members = _File(path)
-        except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+        except (zipfile.BadZipFile, tarfile.TarError, EOFError, lzma.LZMAError, zlib.error) as error:
             raise DataError(f"{path} is a damaged or incomplete archive; download or copy it again") from error
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror or error}") from error
@@ -134,32 +144,72 @@ class _Zip:
 
 
 class _Tar:
-    def __init__(self, path: Path, tally: Tally) -> None:
+    def __init__(self, archive: tarfile.TarFile, path: Path, tally: Tally) -> None:
         self._files: dict[str, bytes] = {}
         self._too_large: set[str] = set()
         total = 0
-        with tarfile.open(path) as archive:
-            for entry in archive:
-                name = entry.name.removeprefix("./")
-                if not entry.isfile() or not _is_safe(name, tally) or not _is_wanted(name):
-                    continue
-                if entry.size > MOST_MEMBER_BYTES:
-                    self._too_large.add(name)
-                    continue
-                total += entry.size
-                if total > MOST_TAR_BYTES:
-                    raise DataError(
-                        f"{path} unpacks to more than {MOST_TAR_BYTES / 2**30:.0f} GiB; unpack it to a folder"
-                    )
-                file = archive.extractfile(entry)
-                if file is not None:
-                    self._files[name] = file.read()
+        for entry in archive:
+            name = entry.name.removeprefix("./")
+            if not entry.isfile() or not _is_safe(name, tally) or not _is_wanted(name):
+                continue
+            if entry.size > MOST_MEMBER_BYTES:
+                self._too_large.add(name)
+                continue
+            total += entry.size
+            if total > MOST_TAR_BYTES:
+                raise _unpacks_to_too_much(path)
+            file = archive.extractfile(entry)
+            if file is not None:
+                self._files[name] = file.read()
         self.names = sorted({*self._files, *self._too_large})
 
     def read(self, name: str, *, most_bytes: int = MOST_MEMBER_BYTES) -> bytes:
         if name in self._too_large or len(self._files[name]) > most_bytes:
             raise UnreadableError(TOO_LARGE)
         return self._files[name]
+
+
+class _Bounded:
+    """What a compressed tar unpacks to, as a file that may be read and skipped forward so far and no farther.
+
+    What `tarfile` passes over, a large member or a header without end, has to be unpacked as well: the bound holds for
+    that too.
+    """
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._file = file
+        self._path = path
+
+    def read(self, size: int = -1) -> bytes:
+        left = MOST_TAR_BYTES - self._file.tell()
+        data = self._file.read(left + 1 if size < 0 else min(size, left + 1))
+        if len(data) > left:
+            raise _unpacks_to_too_much(self._path)
+        return data
+
+    def seek(self, to: int, whence: int = os.SEEK_SET) -> int:
+        if whence != os.SEEK_SET or to > MOST_TAR_BYTES:
+            raise _unpacks_to_too_much(self._path)
+        return self._file.seek(to)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def _tar(path: Path, stack: ExitStack) -> tarfile.TarFile | None:
+    """Open a tar, plain or compressed; None if it is none."""
+    unpack = next((unpack for magic, unpack in _UNPACK.items() if _starts(path, magic)), None)
+    try:
+        if unpack is None:
+            return stack.enter_context(tarfile.open(path, "r:"))
+        file = _Bounded(stack.enter_context(unpack(path)), path)
+        return stack.enter_context(tarfile.open(fileobj=cast(IO[bytes], file), mode="r:"))
+    except (tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError):
+        return None
+
+
+def _unpacks_to_too_much(path: Path) -> DataError:
+    return DataError(f"{path} unpacks to more than {MOST_TAR_BYTES / 2**30:.0f} GiB; unpack it to a folder")
 
 
 def folder_of(name: str) -> str:
