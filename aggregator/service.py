@@ -27,7 +27,7 @@ from shared.dataset import Dataset
 from shared.errors import BrokerError, ProtocolError
 from shared.folder_lock import FolderLock
 from shared.messages import Score, ServerState, decode
-from shared.mqtt import BrokerAddress, Message, MqttLink, OutboxBounds, Will
+from shared.mqtt import Backlog, BrokerAddress, Message, MqttLink, OutboxBounds, Will
 from shared.tensors import MAX_HEADER_BYTES
 from shared.topics import Topics, check_name
 from shared.transfer import chunk_bytes_for
@@ -35,7 +35,7 @@ from tflite_models.bundle import ModelBundle
 
 # How soon the loop notices that it is to stop.
 _STOP_LATENCY_S = 0.1
-# What may wait for the loop. Chunks past it are dropped, and asked for again; other messages past twice as much.
+# What may wait for the loop, see `Backlog`.
 _INBOX_BYTES = 256 * 1024 * 1024
 # Small, so that a control message never waits behind more than this of a broadcast.
 _OUTBOX = OutboxBounds(messages=64, size_bytes=1024 * 1024)
@@ -113,8 +113,7 @@ class Aggregator:
         self._wall_clock = wall_clock
         self._topics = Topics(settings.fleet)
         self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
-        self._inbox_bytes = 0
-        self._inbox_lock = threading.Lock()
+        self._backlog = Backlog(most_bytes=_INBOX_BYTES)
         self._session = 0
         self._sessions: set[int] = set()
 
@@ -268,13 +267,8 @@ class Aggregator:
 
     def _on_message(self, message: Message) -> None:
         """On the network thread: leave the message for the loop, unless too much is there already."""
-        size = _weight(message)
-        bound = _INBOX_BYTES if "/chunk/" in message.topic else 2 * _INBOX_BYTES
-        with self._inbox_lock:
-            if self._inbox_bytes + size > bound:
-                return
-            self._inbox_bytes += size
-        self._inbox.put(message)
+        if self._backlog.admit(message):
+            self._inbox.put(message)
 
     def _look_for_rival(self, message: Message, log: EventLog) -> None:
         """Two aggregators of one fleet would overwrite each other's rounds: a person is to know."""
@@ -298,8 +292,7 @@ class Aggregator:
                     coordinator.tick()
                 continue
             if isinstance(item, Message):
-                with self._inbox_lock:
-                    self._inbox_bytes -= _weight(item)
+                self._backlog.release(item)
                 if item.topic == self._topics.server_state:
                     self._look_for_rival(item, log)
                 else:
@@ -322,8 +315,3 @@ class Aggregator:
                 coordinator.outcome(item)
             if started and self._clock() >= coordinator.wake_at:
                 coordinator.tick()
-
-
-def _weight(message: Message) -> int:
-    """What a message counts against the inbox's bound, in bytes: an empty one takes memory too."""
-    return len(message.payload) + len(message.topic) + 512

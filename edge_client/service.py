@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 
 from edge_client.adoption import Adopter, WeightsShelf
 from edge_client.blob_cache import BlobCache
+from edge_client.complaints import Complaints
 from edge_client.device_folder import DeviceFolder
 from edge_client.governor import Governor
 from edge_client.outbox import Outbox
@@ -27,9 +29,9 @@ from edge_client.sample_store import SampleStore
 from edge_client.settings import DeviceSettings
 from edge_client.trainer import Trainer
 from edge_client.uplink import Uplink
-from shared.errors import BrokerError, InkfleetError, ProtocolError, StorageError
+from shared.errors import BrokerError, InkfleetError
 from shared.messages import Reply, RoundManifest, ServerState, decode
-from shared.mqtt import BrokerAddress, Message, MqttLink
+from shared.mqtt import Backlog, BrokerAddress, Message, MqttLink
 from shared.topics import Topics
 
 Event = dict[str, Any]
@@ -38,6 +40,8 @@ _TROUBLE = Retry(first_s=2.0, cap_s=300.0)
 _FIRST_TROUBLE_S = 0.3
 _FAREWELL_S = 2.0
 _LONGEST_WAIT_S = 3600.0
+# What may wait for the device's thread, see `Backlog`.
+_INBOX_BYTES = 32 * 1024 * 1024
 
 
 class Device:
@@ -72,6 +76,11 @@ class Device:
         self._unix_clock = unix_clock
         self._topics = Topics(settings.fleet)
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._backlog = Backlog(most_bytes=_INBOX_BYTES)
+        # The newest of the topics whose last word is the whole truth, until it is looked at: none of them is lost.
+        self._newest: dict[str, Message] = {}
+        self._newest_lock = threading.Lock()
+        self._complaints = Complaints(self._emit, clock=clock)
         self._stopping = False
         self._ended = threading.Event()
         self._failure: BaseException | None = None
@@ -120,7 +129,7 @@ class Device:
         link = self._link = MqttLink(
             address,
             client_id=f"{settings.fleet}.{settings.name}",
-            on_message=lambda message: self._queue.put(lambda: self._received(message)),
+            on_message=self._on_message,
             on_connect=lambda: self._queue.put(self._connected),
             on_disconnect=lambda reason: self._queue.put(lambda: self._disconnected(reason)),
             will=self._presence.will,
@@ -220,8 +229,8 @@ class Device:
     def _run(self, task: Callable[[], None]) -> None:
         try:
             task()
-        except (ProtocolError, StorageError) as error:
-            self._emit({"event": "trouble", "reason": str(error)})
+        except InkfleetError as error:
+            self._complaints.say(str(error))
 
     def _leave(self) -> None:
         link = self._link
@@ -265,6 +274,26 @@ class Device:
         self._trouble_at = self._clock() + _TROUBLE.wait_s(0, uniform=self._rng.random)
         self._troubles = 1
         self._work.disconnected()
+
+    def _on_message(self, message: Message) -> None:
+        """On the network thread: leave the message for the device's own, unless too much is there already."""
+        if message.topic in (self._topics.round, self._topics.server_state):
+            with self._newest_lock:
+                waits = message.topic in self._newest
+                self._newest[message.topic] = message
+            if not waits:
+                self._queue.put(partial(self._look_at_newest, message.topic))
+        elif self._backlog.admit(message):
+            self._queue.put(partial(self._take_in, message))
+
+    def _look_at_newest(self, topic: str) -> None:
+        with self._newest_lock:
+            message = self._newest.pop(topic)
+        self._received(message)
+
+    def _take_in(self, message: Message) -> None:
+        self._backlog.release(message)
+        self._received(message)
 
     def _received(self, message: Message) -> None:
         topic, payload = message.topic, message.payload

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from shared.mqtt.address import BrokerAddress
+from shared.mqtt.backlog import Backlog
 from shared.mqtt.backoff import Backoff
 from shared.mqtt.link import MqttLink
 from shared.mqtt.message import Message, Will
 from shared.mqtt.outbox import OutboxBounds
 
-__all__ = ["Backoff", "BrokerAddress", "Message", "MqttLink", "OutboxBounds", "Will"]
+__all__ = ["Backlog", "Backoff", "BrokerAddress", "Message", "MqttLink", "OutboxBounds", "Will"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_client.complaints import Complaints
 from edge_client.device_folder import DeviceFolder
 from edge_client.governor import Governor, hottest_zone_c
 from edge_client.presence import Presence, Sessions, capabilities
@@ -136,6 +137,17 @@ def test_capabilities_say_what_the_device_is() -> None:
     assert found.machine == os.uname().machine
     assert found.runtime.startswith("ai-edge-litert 2")
     assert found.cores >= 1
+
+
+def test_troubles_are_told_seldom_and_counted() -> None:
+    """The first at once, then one in ten seconds with how many there were."""
+    now: list[float] = [100.0]
+    told: list[dict[str, object]] = []
+    complaints = Complaints(told.append, clock=lambda: now[0])
+    for at in (100.0, 100.1, 105.0, 109.9, 110.0, 110.1):
+        now[0] = at
+        complaints.say(f"at {at}")
+    assert [(event["reason"], event["count"]) for event in told] == [("at 100.0", 1), ("at 110.0", 4)]
 
 
 def test_a_folder_is_one_devices(tmp_path: Path) -> None:

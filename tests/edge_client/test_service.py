@@ -18,10 +18,12 @@ from edge_client.service import Device
 from edge_client.settings import DeviceSettings
 from edge_client.trainer import Trainer
 from shared.dataset import Dataset
-from shared.errors import BrokerError, RunError
+from shared.errors import BrokerError, ModelError, RunError
 from shared.messages import DeviceState, ServerState, TrainingPlan, UpdateManifest, Want
+from shared.mqtt import Message
 from shared.tensors import encode_tensors, sha256_of
 from shared.transfer import indices_of
+from tests.edge_client.rounds import manifest
 from tests.edge_client.scripted_aggregator import DEADLINE_S, ScriptedAggregator
 from tests.edge_client.test_trainer import bars
 from tflite_models.bundle import ModelBundle, builtin_bundle
@@ -224,13 +226,42 @@ def test_a_restart_neither_trains_nor_uploads_an_answered_round(
 def test_garbage_from_the_network_is_said_and_survived(
     aggregator: ScriptedAggregator, make: Callable[..., Watched]
 ) -> None:
-    """A round, a reply and a server state that are none are each one line; the device goes on."""
+    """A round, a reply and a server state that are none do not end the device; one line is enough for them."""
     watched = make()
     watched.next("connected")
-    for topic in (aggregator.topics.round, aggregator.topics.reply("kitchen"), aggregator.topics.server_state):
+    for topic in (aggregator.topics.reply("kitchen"), aggregator.topics.round, aggregator.topics.server_state):
         aggregator.link.publish(topic, b"{]")
-        assert topic in watched.next("trouble")["reason"]
+    told = watched.next("trouble")
+    assert (told["reason"].split(":")[0], told["count"]) == (aggregator.topics.reply("kitchen"), 1)
     aggregator.link.publish(aggregator.topics.server_state, ServerState(online=True, session=2).encode(), retain=True)
+    aggregator.open_round(1)
+    assert watched.next("verdict")["verdict"] == "accepted"
+
+
+def test_a_flood_is_bounded_and_loses_no_round(make: Callable[..., Watched]) -> None:
+    """While the device's thread is busy, chunks pile up to a bound, and of many rounds the newest is kept."""
+    watched = make(start=False)
+    device = watched.device
+    for number in range(1, 1001):
+        round_message = manifest(number, phase="closed").encode()
+        device._on_message(Message(topic=device._topics.round, payload=round_message, retain=False, qos=1))
+        chunk = device._topics.blob_chunk("0" * 64, number)
+        device._on_message(Message(topic=chunk, payload=bytes(96 * 1024), retain=False, qos=1))
+    assert device._backlog.passed_over > 600
+    device.start()
+    assert watched.next("round")["round"] == 1000
+
+
+def test_any_error_of_ours_is_survived(aggregator: ScriptedAggregator, make: Callable[..., Watched]) -> None:
+    """Whatever kind of error a stranger's message leads to, the device says it and goes on."""
+
+    def break_down() -> None:
+        raise ModelError("a program of another kind")
+
+    watched = make()
+    watched.next("connected")
+    watched.device._queue.put(break_down)
+    assert watched.next("trouble")["reason"] == "a program of another kind"
     aggregator.open_round(1)
     assert watched.next("verdict")["verdict"] == "accepted"
 
