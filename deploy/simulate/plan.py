@@ -75,9 +75,13 @@ class SimulationPlan:
     def data_sha256(self) -> str:
         """Identify the data: another file under the same name is no base to resume on."""
         digest = hashlib.sha256(self.bundle.sha256.encode())
-        for part in (self.test, *(device.data for fleet in self.fleets for device in fleet.devices)):
+        parts = [(f"{fleet.partition} {device.name}", device.data) for fleet in self.fleets for device in fleet.devices]
+        for name, part in (("test", self.test), *parts):
+            # Where one part ends and the next begins counts, and whose hand a sample is.
+            digest.update(f"\0{name} {len(part)}\0".encode())
             digest.update(np.ascontiguousarray(part.images).data)
             digest.update("\n".join(part.labels.tolist()).encode())
+            digest.update(b"\0" + "\n".join(part.writers.tolist()).encode())
         return digest.hexdigest()
 
 
@@ -131,12 +135,26 @@ def _data(settings: SimulationSettings, labels: LabelSet, note: Callable[[str], 
             return train, made, _writers_never_seen(made)
     else:
         train = _open(settings.data, labels, note)
+    unknown = int(np.sum(train.writers == UNKNOWN_WRITER))
     if given is not None:
+        both = set(train.writers.tolist()) & set(given.writers.tolist()) - {UNKNOWN_WRITER}
+        if both:
+            theirs = int(np.isin(given.writers, np.array(sorted(both), np.str_)).sum())
+            note(
+                f"{len(both)} of the writers that are trained on wrote {theirs:,} of the {len(given):,} test samples: "
+                "their hands are not new to the model"
+            )
         return train, given, f"the test set {settings.test_data.name if settings.test_data else ''}"
     rng = np.random.default_rng([settings.seed, _HOLD_OUT])
     if not np.any(train.writers != UNKNOWN_WRITER):
         return _hold_out_samples(train, settings.holdout_writers, rng)
     train, test = hold_out_writers(train, fraction=settings.holdout_writers, rng=rng)
+    if unknown:
+        note(
+            f"{unknown:,} of the samples to train on name no writer: "
+            f"some of them may be by the {_writers(test)} held out"
+        )
+        return train, test, f"{_writers(test)} held out ({unknown:,} training samples name no writer)"
     return train, test, _writers_never_seen(test)
 
 
@@ -183,5 +201,9 @@ def _hold_out_samples(dataset: Dataset, fraction: float, rng: np.random.Generato
 
 
 def _writers_never_seen(test: Dataset) -> str:
+    return f"{_writers(test)} never seen"
+
+
+def _writers(test: Dataset) -> str:
     writers = len(test.writers_by_samples())
-    return "1 writer never seen" if writers == 1 else f"{writers} writers never seen"
+    return "1 writer" if writers == 1 else f"{writers} writers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from deploy.simulate.plan import make_plan
 from deploy.simulate.settings import SimulationSettings
-from shared.dataset import Dataset
+from shared.dataset import Dataset, concatenate
 from shared.errors import DataError, ModelError, SettingsError
 from shared.labels import ARITHMETIC
 from shared.sample import SIDE
@@ -54,6 +55,37 @@ def test_devices_get_the_writers_with_the_most_samples(data: Path) -> None:
     held = {int(w[1:]) for w in plan.test.writers.tolist()}
     expected = [f"w{i:02d}" for i in range(20) if i not in held][:6]
     assert [set(device.data.writers.tolist()) for device in plan.fleets[0].devices] == [{w} for w in expected]
+
+
+def test_the_data_are_other_data_when_dealt_out_otherwise(data: Path) -> None:
+    """The same samples over other devices, or by other hands, are no base to resume on."""
+    plan = make_plan(settings(data=data, devices=5))
+    again = make_plan(settings(data=data, devices=5))
+    assert plan.data_sha256() == again.data_sha256()
+    (fleet,) = plan.fleets
+    one, two, *rest = fleet.devices
+    moved = (
+        replace(one, data=one.data.take(np.arange(len(one.data) - 1))),
+        replace(two, data=concatenate([one.data.take(np.array([len(one.data) - 1])), two.data])),
+    )
+    dealt = replace(plan, fleets=(replace(fleet, devices=(*moved, *rest)),))
+    assert dealt.data_sha256() != plan.data_sha256()
+    stranger = replace(one, data=replace(one.data, writers=np.array(["somebody"] * len(one.data), np.str_)))
+    signed = replace(plan, fleets=(replace(fleet, devices=(stranger, two, *rest)),))
+    assert signed.data_sha256() != plan.data_sha256()
+
+
+def test_never_seen_is_said_only_where_it_is_known(tmp_path: Path) -> None:
+    """Samples that name no writer may be by those held out, and a test set may share writers: both are said."""
+    path = tmp_path / "some.npz"
+    handwriting_of({"a": 30, "b": 30, "c": 30, "": 25}).save(path)
+    plan = make_plan(settings(data=path, devices=2, holdout_writers=0.3, partition=["iid"]))
+    assert plan.tested_on == "1 writer held out (25 training samples name no writer)"
+    assert any("25 of the samples to train on name no writer" in line for line in plan.notes)
+    other = tmp_path / "test.npz"
+    handwriting_of({"c": 12, "d": 20}).save(other)
+    plan = make_plan(settings(data=path, test_data=other, devices=2, partition=["iid"]))
+    assert any("1 of the writers that are trained on wrote 12 of the 32 test samples" in line for line in plan.notes)
 
 
 def test_with_test_data_nothing_is_held_out(data: Path, tmp_path: Path) -> None:
