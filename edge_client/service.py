@@ -342,9 +342,9 @@ class Device:
                 self._troubles += 1
             else:
                 self._trouble_at = now + _FIRST_TROUBLE_S
-        if self._give_up_at is not None and now >= self._give_up_at:
+        if self._give_up_at is not None and (now >= self._give_up_at or self._link.refused):
             reason = self._link.trouble or f"broker {self._link.address} does not answer"
-            raise BrokerError(f"{reason} (given up after {self.settings.wait_s:g} s)")
+            raise BrokerError(reason if self._link.refused else f"{reason} (given up after {self.settings.wait_s:g} s)")
 
     def _emit(self, event: Event) -> None:
         self._on_event({"event": event["event"], "device": self.settings.name} | event)

@@ -47,9 +47,10 @@ class DeviceSettings(Settings):
         description="samples kept; beyond, the oldest of the most frequent label leave; 0 for no limit",
     )
     wait_s: float = Field(
-        default=0.0,
+        default=20.0,
         ge=0,
-        description="give up when there was no broker for so many seconds from the start; 0 for never",
+        description="give up when no broker was found for so many seconds from the start, or it refuses this device; "
+        "0 for never; once connected, a device waits for its broker as long as it takes",
     )
     adopt: bool = Field(default=True, description="keep the newest global weights that pass a check on the hold-out")
     adopt_tolerance: float = Field(

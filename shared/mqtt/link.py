@@ -153,7 +153,7 @@ class MqttLink:
         """
 
         def over() -> bool:
-            failed = self._refused or (self._failures > 0 and not patient)
+            failed = self.refused or (self._failures > 0 and not patient)
             return self._connected or failed or self._stopping.is_set()
 
         with self._state:
@@ -311,7 +311,8 @@ class MqttLink:
         return self._bytes_received
 
     @property
-    def _refused(self) -> bool:
+    def refused(self) -> bool:
+        """Whether the broker turned this client away by name or right; more attempts will hardly mend it."""
         return self._ending is not None and self._ending.cause is Cause.REFUSED
 
     # -- the network thread -------------------------------------------------------------------------------------------
