@@ -63,6 +63,8 @@ class View:
     def event(self, event: dict[str, Any]) -> None:
         """Take in what the aggregator says."""
         self.progress.take(event, now=self._clock())
+        if event.get("event") == "opened" and self.progress.attempt > 1:
+            self._console.print(reopened_line(self.progress), highlight=False, soft_wrap=True)
         if self._live is None and event.get("event") == "round":
             self._console.print(round_line(event, rounds=self.progress.rounds), highlight=False, soft_wrap=True)
 
@@ -148,6 +150,13 @@ class View:
             marks.append(mark, style)
         counts = self.progress.activities(self._activities)
         return Group(marks, Text(", ".join(f"{n} {activity}" for activity, n in counts.most_common())))
+
+
+def reopened_line(progress: Progress) -> str:
+    """Tell that a round is opened again, and who has not answered."""
+    missing = [name for name in progress.invited if name not in progress.received]
+    named = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
+    return f"round {progress.round} is opened again (attempt {progress.attempt}): no update of {named} came in time"
 
 
 def sparkline(values: list[float]) -> str:

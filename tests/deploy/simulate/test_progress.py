@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from deploy.simulate.progress import Progress
-from deploy.simulate.view import View, sparkline
+from deploy.simulate.view import View, reopened_line, sparkline
 
 ROUND: dict[str, Any] = {
     "event": "round",
@@ -97,6 +97,12 @@ def test_without_a_terminal_there_is_a_line_a_round() -> None:
     assert len(text.splitlines()) == 2
     assert "round 1 of 4: accuracy 81.2" in text
     assert "\x1b" not in text
+
+
+def test_a_round_that_is_opened_again_says_who_is_missing() -> None:
+    """A stall has a name, also in a log."""
+    progress = progress_of((0, opened(1)), (1, update("a")), (3, opened(1, attempt=2)))
+    assert reopened_line(progress) == "round 1 is opened again (attempt 2): no update of b came in time"
 
 
 def test_on_a_terminal_devices_and_rounds_are_drawn() -> None:
