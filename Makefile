@@ -36,7 +36,7 @@ models: .venv/dev.stamp
 	  $(BIN)/inkfleet model build --labels $$labels --out tflite_models/artefacts/$$labels || exit 1; done
 
 docs: .venv/dev.stamp
-	$(BIN)/python -m deploy.cli.reference > docs/reference/cli.md
+	$(BIN)/python -m deploy.cli.reference > docs/reference/cli.md.new && mv docs/reference/cli.md.new docs/reference/cli.md
 
 clean:
 	rm -rf .venv runs build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
