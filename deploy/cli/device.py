@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -34,8 +33,6 @@ def command(settings: DeviceSettings, *, as_json: bool) -> None:
     """
     from edge_client.service import Device
 
-    # A script starts what runs in its background with SIGINT ignored; a device ends at it nevertheless.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     with _teller(as_json=as_json) as tell:
         device = Device(settings, on_event=tell)
         try:

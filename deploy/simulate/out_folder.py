@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -125,16 +126,10 @@ class OutFolder:
                     break
                 self._made.append(folder)
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._lock = self._take_lock()
         except OSError as error:
             self._remove_made()
             raise StorageError(f"cannot write to {self.path}: {error.strerror or error}") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            self._lock = None
-            raise RunError(f"another simulation is writing to {self.path}; give --out another folder") from None
         try:
             self._check_ours()
         except RunError:
@@ -146,6 +141,22 @@ class OutFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._let_go()
+
+    def _take_lock(self) -> int:
+        """Lock the folder and return the lock's descriptor."""
+        lock = self.path / ".lock"
+        while True:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                raise RunError(f"another simulation is writing to {self.path}; give --out another folder") from None
+            # Whoever had the lock removes its file at the end: what was locked may not be in the folder any more.
+            with suppress(FileNotFoundError):
+                if lock.stat().st_ino == os.fstat(descriptor).st_ino:
+                    return descriptor
+            os.close(descriptor)
 
     def _check_ours(self) -> None:
         ours = (self.path / RECORD).exists() or self.state.exists()

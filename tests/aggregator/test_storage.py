@@ -159,7 +159,9 @@ def test_an_update_may_come_while_the_spool_is_cleared(tmp_path: Path) -> None:
                 spool.put(DATA, round_number=number % 2, device=f"d{number}", sha256=SHA)
         finally:
             stop.set()
-        clearing.result()
+        assert clearing.exception() is None
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.name.startswith(".")]
+    assert left == [], "a temporary file is left behind"
 
 
 def test_a_spooled_update_that_is_gone_or_damaged_is_an_error(tmp_path: Path) -> None:

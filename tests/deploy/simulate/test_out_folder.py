@@ -87,3 +87,21 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write to"), OutFolder(tmp_path / "file" / "out"):
         pass
+
+
+def test_a_lock_that_was_removed_meanwhile_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between opening the lock and holding it, the one before may have removed its file: that one locks nobody out."""
+    import fcntl
+
+    real = fcntl.flock
+    removed: list[int] = []
+
+    def flock(descriptor: int, how: int) -> None:
+        if not removed:
+            (tmp_path / ".lock").unlink()
+            removed.append(descriptor)
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with OutFolder(tmp_path), pytest.raises(RunError, match="another simulation"), OutFolder(tmp_path):
+        pass

@@ -209,6 +209,7 @@ def test_nonsense_ends_the_connection_not_the_link(ear: MakeEar) -> None:
         one.losses.get(timeout=DEADLINE_S)
         one.connects.get(timeout=DEADLINE_S)
         one.connects.get(timeout=DEADLINE_S)
+        assert one.link.connected
 
 
 # CONNACK with Receive Maximum 2 and Maximum Packet Size 1000.
