@@ -1,0 +1,1 @@
+"""What an expression means: its text, its LaTeX, its tree and its value."""

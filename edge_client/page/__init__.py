@@ -1,0 +1,1 @@
+"""The device's page: live view, drawing, photographs, corrections, samples, learning."""
