@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 
 @dataclass(frozen=True)
@@ -39,5 +39,5 @@ class Bar:
     symbol: int = -1
 
 
-Row: TypeAlias = tuple[Union[Sign, Raised, Bar], ...]
+Row: TypeAlias = tuple[Sign | Raised | Bar, ...]
 """From left to right."""
