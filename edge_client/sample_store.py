@@ -3,15 +3,20 @@
 One SQLite file. A sample's identity is the SHA-256 of its pixels and its label, so that the same picture with the same
 label is stored once; every order that leaves the store is the order of these digests, so that it never depends on when
 a sample was added.
+
+Samples come in two ways. `SampleStore.add` takes whole datasets as they are, fast, and asks no more than that none is
+there already. `SampleStore.correct` takes what a person has said about a few pictures: that word replaces an older one
+about the same picture, and a picture that is nearly one already there is not stored again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +25,17 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_client.near_duplicates import alike, descriptors
 from edge_client.store_schema import BrokenStoreError, connect, set_aside
 from shared.dataset import Dataset
 from shared.errors import StorageError
 from shared.labels import LabelSet
-from shared.sample import SIDE
+from shared.sample import SIDE, Sample
 
 DEFAULT_MAX_SAMPLES = 20_000
 """About 45 MB on disk, and as much in memory while it is trained on."""
+
+_COMPARED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -38,22 +46,36 @@ class Added:
         added: how many are new.
         known: how many were there already, or twice in what was offered.
         left: how many samples, old or new, left so that the cap holds.
+        alike: how many corrections were nearly a sample with the same label, and were not stored.
+        replaced: how many samples had the same picture as a correction and another label, and are gone.
     """
 
     added: int
     known: int
     left: int
+    alike: int = 0
+    replaced: int = 0
 
 
 @dataclass(frozen=True)
 class StoredSample:
-    """One sample as it is listed: its number, label, writer, source and when it was added (Unix seconds)."""
+    """One sample as it is listed.
+
+    Attributes:
+        number: its name in this store; never given twice.
+        label: what it is.
+        writer: who wrote it; empty if nobody knows.
+        source: where it came from, for people.
+        added_unix_s: when it was added, Unix time in seconds.
+        corrected: whether a person said here what it is.
+    """
 
     number: int
     label: str
     writer: str
     source: str
     added_unix_s: float
+    corrected: bool
 
 
 class SampleStore:
@@ -119,7 +141,8 @@ class SampleStore:
         """Store samples, all of them or, if anything fails, none.
 
         Where the store then holds more than its cap, the oldest samples of the most frequent label leave first, again
-        and again, so that rare labels are the last to lose any. Ties lose in the order of the labels.
+        and again, so that rare labels are the last to lose any. Ties lose in the order of the labels; of a label's
+        samples, corrections leave last.
 
         Args:
             dataset: canonical samples.
@@ -141,6 +164,56 @@ class SampleStore:
             left = self._enforce_cap(connection)
         return Added(added=added, known=len(dataset) - added, left=left)
 
+    def correct(
+        self,
+        samples: Sequence[tuple[Sample, str]],
+        *,
+        writer: str,
+        source: str,
+        clock: Callable[[], float] = time.time,
+    ) -> Added:
+        """Store what a person says that pictures are, all of it or, if anything fails, nothing.
+
+        The newest word about a picture counts: samples with the same pixels and another label go. A picture that is
+        nearly one that the store has with the same label (see `edge_client.near_duplicates`) is not stored. What else
+        is stored counts as ``added`` even where a dataset had brought the very same sample: it becomes a correction.
+        What becomes of several corrections at once does not depend on their order, but for two words about one picture.
+
+        Args:
+            samples: pictures ``(45, 45) uint8``, ink 255 on paper 0, and labels.
+            writer: whose handwriting it is.
+            source: where the pictures came from, for people: ``camera``, ``canvas``, ``photo``.
+            clock: Unix time in seconds.
+
+        Raises:
+            StorageError: the disk is full, or the file cannot be written; nothing was stored.
+        """
+        now = clock()
+        last_word = {np.ascontiguousarray(image).tobytes(): label for image, label in samples}
+        ordered = sorted((digest_of_bytes(pixels, label), pixels, label) for pixels, label in last_word.items())
+        added = alike_ones = replaced = 0
+        with self._writing() as connection:
+            labels = [label for (label,) in connection.execute("SELECT DISTINCT label FROM samples")]
+            for digest, pixels, label in ordered:
+                others = [digest_of_bytes(pixels, other) for other in labels if other != label]
+                for other in others:
+                    replaced += connection.execute("DELETE FROM samples WHERE digest = ?", (other,)).rowcount
+                kept = connection.execute("SELECT corrected FROM samples WHERE digest = ?", (digest,)).fetchone()
+                if kept is not None:
+                    added += not kept[0]
+                    connection.execute("UPDATE samples SET corrected = 1 WHERE digest = ?", (digest,))
+                elif self._has_alike(connection, pixels, label):
+                    alike_ones += 1
+                else:
+                    connection.execute(
+                        "INSERT INTO samples (digest, image, label, writer, source, added_unix_s, corrected)"
+                        " VALUES (?, ?, ?, ?, ?, ?, 1)",
+                        (digest, pixels, label, writer, source, now),
+                    )
+                    added += 1
+            left = self._enforce_cap(connection)
+        return Added(added, len(samples) - added - alike_ones, left, alike_ones, replaced)
+
     def delete(self, number: int) -> bool:
         """Delete one sample by its number; return whether there was one."""
         with self._writing() as connection:
@@ -155,14 +228,40 @@ class SampleStore:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return deleted
 
-    def listing(self, *, limit: int = 100, before: int | None = None) -> list[StoredSample]:
-        """List samples, the newest first; ``before`` is the last number of the page before."""
+    def samples(self, *, label: str | None = None, offset: int = 0, limit: int = 100) -> list[StoredSample]:
+        """List samples, the newest first.
+
+        Args:
+            label: only samples of this label; of all if None.
+            offset: so many are passed over.
+            limit: at most so many are listed.
+        """
         with self._reading() as connection:
             rows = connection.execute(
-                "SELECT id, label, writer, source, added_unix_s FROM samples WHERE id < ? ORDER BY id DESC LIMIT ?",
-                (before if before is not None else 1 << 62, limit),
+                "SELECT id, label, writer, source, added_unix_s, corrected FROM samples"
+                f"{'' if label is None else ' WHERE label = :label'} ORDER BY id DESC LIMIT :limit OFFSET :offset",
+                {"label": label, "limit": max(0, limit), "offset": max(0, offset)},
             )
-            return [StoredSample(*row) for row in rows]
+            return [
+                StoredSample(number, name, writer, source, added_unix_s, bool(corrected))
+                for number, name, writer, source, added_unix_s, corrected in rows
+            ]
+
+    def image(self, number: int) -> Sample | None:
+        """Return the picture of one sample, ``(45, 45) uint8``, ink 255 on paper 0; None if there is no such sample."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT image FROM samples WHERE id = ?", (number,)).fetchone()
+        return None if row is None else np.frombuffer(row[0], np.uint8).reshape(SIDE, SIDE)
+
+    def export(self) -> bytes:
+        """Pack every sample into an npz for its owner, in the order of the digests; the same samples, the same bytes.
+
+        The arrays are those of `Dataset.save`, which the importers read, and ``source``, ``(n,) str``.
+        """
+        everything, _, sources = self._read(None)
+        packed = io.BytesIO()
+        np.savez_compressed(packed, X=everything.images, y=everything.labels, writer=everything.writers, source=sources)
+        return packed.getvalue()
 
     def dataset(self) -> Dataset:
         """Return every sample, in the order of the digests."""
@@ -181,13 +280,21 @@ class SampleStore:
         """
         if not 0 <= holdout < 1:
             raise ValueError(f"expected 0 <= holdout < 1, got {holdout}")
-        everything, fractions = self._read(labels)
+        everything, fractions, _ = self._read(labels)
         held = fractions < holdout
         if held.all():
             held[:] = False
         return everything.take(~held), everything.take(held)
 
-    def _read(self, labels: LabelSet | None) -> tuple[Dataset, NDArray[np.float64]]:
+    def _has_alike(self, connection: sqlite3.Connection, pixels: bytes, label: str) -> bool:
+        one = descriptors(_pictures([pixels]))[0]
+        rows = connection.execute("SELECT image FROM samples WHERE label = ?", (label,))
+        while some := rows.fetchmany(_COMPARED_AT_ONCE):
+            if alike(one, descriptors(_pictures([image for (image,) in some]))):
+                return True
+        return False
+
+    def _read(self, labels: LabelSet | None) -> tuple[Dataset, NDArray[np.float64], NDArray[np.str_]]:
         with self._reading() as connection:
             where = ""
             values: tuple[str, ...] = ()
@@ -198,25 +305,28 @@ class SampleStore:
                 (n,) = connection.execute(f"SELECT count(*) FROM samples{where}", values).fetchone()
                 images = np.empty((n, SIDE, SIDE), np.uint8)
                 fractions = np.empty(n, np.float64)
-                names, writers = [], []
+                names, writers, sources = [], [], []
                 rows = connection.execute(
-                    f"SELECT digest, image, label, writer FROM samples{where} ORDER BY digest", values
+                    f"SELECT digest, image, label, writer, source FROM samples{where} ORDER BY digest", values
                 )
-                for i, (digest, image, label, writer) in enumerate(rows):
+                for i, (digest, image, label, writer, source) in enumerate(rows):
                     images[i] = np.frombuffer(image, np.uint8).reshape(SIDE, SIDE)
                     fractions[i] = int.from_bytes(digest[:6], "big") / (1 << 48)
                     names.append(label)
                     writers.append(writer)
+                    sources.append(source)
             finally:
                 connection.execute("ROLLBACK")
-        return Dataset(images, np.array(names, dtype=np.str_), np.array(writers, dtype=np.str_)), fractions
+        dataset = Dataset(images, np.array(names, dtype=np.str_), np.array(writers, dtype=np.str_))
+        return dataset, fractions, np.array(sources, dtype=np.str_)
 
     def _enforce_cap(self, connection: sqlite3.Connection) -> int:
         counts = dict(connection.execute("SELECT label, count(*) FROM samples GROUP BY label"))
         leaving = _surplus(counts, cap=self._max_samples) if self._max_samples else {}
         for label, surplus in leaving.items():
             connection.execute(
-                "DELETE FROM samples WHERE id IN (SELECT id FROM samples WHERE label = ? ORDER BY id LIMIT ?)",
+                "DELETE FROM samples WHERE id IN (SELECT id FROM samples WHERE label = ?"
+                " ORDER BY corrected, id LIMIT ?)",
                 (label, surplus),
             )
         return sum(leaving.values())
@@ -244,7 +354,16 @@ class SampleStore:
 
 def digest_of(image: NDArray[np.uint8], label: str) -> bytes:
     """Return a sample's identity: SHA-256 over its 2,025 pixels and its label, 32 bytes."""
-    return hashlib.sha256(np.ascontiguousarray(image).tobytes() + label.encode()).digest()
+    return digest_of_bytes(np.ascontiguousarray(image).tobytes(), label)
+
+
+def digest_of_bytes(pixels: bytes, label: str) -> bytes:
+    """Return what `digest_of` does, from the pixels in their order, row by row."""
+    return hashlib.sha256(pixels + label.encode()).digest()
+
+
+def _pictures(pixels: Sequence[bytes]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(pixels), np.uint8).reshape(-1, SIDE, SIDE)
 
 
 def _rows(dataset: Dataset, source: str, now: float) -> Iterator[tuple[bytes, bytes, str, str, str, float]]:

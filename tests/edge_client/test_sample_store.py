@@ -145,7 +145,7 @@ def test_samples_can_be_deleted_and_leave_no_trace(path: Path) -> None:
     data = dataset(5)
     with SampleStore.open(path) as store:
         store.add(data, source="x")
-        newest = store.listing(limit=1)[0]
+        newest = store.samples(limit=1)[0]
         assert store.delete(newest.number)
         assert not store.delete(newest.number)
         assert len(store) == 4
@@ -155,16 +155,17 @@ def test_samples_can_be_deleted_and_leave_no_trace(path: Path) -> None:
     assert not any(image.tobytes()[:200] in files for image in data.images)
 
 
-def test_listing_pages_backwards(path: Path) -> None:
-    """The newest come first, and every sample is on exactly one page."""
+def test_the_list_has_pages(path: Path) -> None:
+    """The newest come first, every sample is on exactly one page, and a label has pages of its own."""
     with SampleStore.open(path) as store:
         store.add(dataset(7), source="camera", clock=lambda: 12.5)
-        first = store.listing(limit=4)
-        second = store.listing(limit=4, before=first[-1].number)
-    numbers = [sample.number for sample in first + second]
-    assert numbers == sorted(numbers, reverse=True)
-    assert len(set(numbers)) == 7
-    assert (first[0].source, first[0].added_unix_s) == ("camera", 12.5)
+        pages = store.samples(limit=4) + store.samples(offset=4, limit=4)
+        ones = store.samples(label="1", limit=2) + store.samples(label="1", offset=2, limit=2)
+    assert [sample.number for sample in pages] == sorted({sample.number for sample in pages}, reverse=True)
+    assert len(pages) == 7
+    assert ones == [sample for sample in pages if sample.label == "1"]
+    first = pages[0]
+    assert (first.source, first.writer, first.added_unix_s, first.corrected) == ("camera", "anna", 12.5, False)
 
 
 def test_a_failing_import_adds_nothing(path: Path) -> None:
