@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ import rich_click as click
 from aggregator.settings import AggregatorSettings
 from deploy.cli import INTERRUPTED
 from deploy.cli.options import settings_options
+from deploy.cli.telling import NO_BAR, Bar, telling
 
 if TYPE_CHECKING:
     from aggregator.service import RunSummary
@@ -41,7 +41,8 @@ def command(settings: AggregatorSettings, *, as_json: bool) -> None:
     test = None
     if settings.test_data is not None:
         test = open_any(settings.test_data, labels=model.manifest.label_set_object()).dataset
-    with _stopped_by_signals() as stop, _told(as_json=as_json, rounds=settings.rounds) as on_event:
+    bar = partial(_bar, rounds=settings.rounds)
+    with _stopped_by_signals() as stop, telling(in_words, as_json=as_json, bar=bar) as on_event:
         summary = Aggregator(settings, model=model, test=test, on_event=on_event).run(stop)
     if not summary.finished:
         click.echo(_how_to_resume(settings, summary), err=True)
@@ -66,47 +67,20 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _told(*, as_json: bool, rounds: int) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Give what events are told to: JSON lines, a progress bar with lines above it on a terminal, or plain lines."""
-    if as_json:
-        yield lambda event: print(json.dumps(event), flush=True)  # noqa: T201
-        return
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-
-        def plain(event: dict[str, Any]) -> None:
-            line = line_of(event)
-            if line:
-                click.echo(f"{time.strftime('%H:%M:%S')} {line}")
-
-        yield plain
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.text import Text
-
-    columns = (TextColumn("rounds"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        task = progress.add_task("", total=rounds)
-
-        def shown(event: dict[str, Any]) -> None:
-            line = line_of(event)
-            if line:
-                progress.console.print(Text.assemble((time.strftime("%H:%M:%S "), "dim"), line))
-            if event["event"] == "opened":
-                progress.update(task, completed=event["round"] - 1, description=f"0 of {len(event['invited'])} updates")
-            elif event["event"] == "update":
-                progress.update(task, description=f"{event['received']} of {event['of']} updates")
-            elif event["event"] == "round":
-                progress.update(task, completed=event["round"])
-
-        yield shown
+def _bar(event: dict[str, Any], *, rounds: int) -> Bar | None:
+    """Count the rounds, and beside them the updates of the one that is open."""
+    match event["event"]:
+        case "opened":
+            return Bar("rounds", event["round"] - 1, rounds, f"0 of {len(event['invited'])} updates")
+        case "update":
+            return Bar("rounds", event["round"] - 1, rounds, f"{event['received']} of {event['of']} updates")
+        case "finished":
+            return NO_BAR
+    return None
 
 
-def line_of(event: dict[str, Any]) -> str | None:
-    """Say an event in a line for a person; None for those that say nothing new."""
+def in_words(event: dict[str, Any]) -> str:
+    """Say an event in a line for a person; empty for those that say nothing new."""
     kind = event["event"]
     if kind == "listening":
         return f"fleet {event['fleet']}: run {event['run']} listens"
@@ -140,7 +114,7 @@ def line_of(event: dict[str, Any]) -> str | None:
         return f"{event['count']} messages were passed over: {event['reason']}"
     if kind == "finished":
         return f"finished: {event['weights']} (sha256 {event['weights_sha256'][:12]})"
-    return None
+    return ""
 
 
 def _how_to_resume(settings: AggregatorSettings, summary: RunSummary) -> str:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from deploy.cli.options import settings_options
+from deploy.cli.telling import NO_BAR, Bar, Tell, telling
 from edge_client.settings import DeviceSettings
 
 if TYPE_CHECKING:
     from edge_client.sample_store import SampleStore
 
-Tell = Callable[[dict[str, Any]], None]
+_ONLY_BAR = ("progress", "importing")
 
 
 @click.command()
@@ -33,7 +30,7 @@ def command(settings: DeviceSettings, *, as_json: bool) -> None:
     """
     from edge_client.service import Device
 
-    with _teller(as_json=as_json) as tell:
+    with telling(in_words, as_json=as_json, bar=_bar, only_bar=_ONLY_BAR) as tell:
         device = Device(settings, on_event=tell)
         try:
             store = device.open()
@@ -78,57 +75,14 @@ def _greet(settings: DeviceSettings, store: SampleStore, tell: Tell) -> None:
     )
 
 
-@contextmanager
-def _teller(*, as_json: bool) -> Iterator[Tell]:
-    """Give what events are told to: lines of JSON, or lines for a person with a progress bar on a terminal."""
-    if as_json:
-        yield _tell_json
-    elif sys.stdout.isatty():
-        with _terminal() as tell:
-            yield tell
-    else:
-        yield _tell_plainly
-
-
-def _tell_json(event: dict[str, Any]) -> None:
-    if event["event"] not in ("progress", "importing"):
-        click.echo(json.dumps(event))
-
-
-def _tell_plainly(event: dict[str, Any]) -> None:
-    line = in_words(event)
-    if line:
-        click.echo(f"{time.strftime('%H:%M:%S')} {line}")
-
-
-@contextmanager
-def _terminal() -> Iterator[Tell]:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:.0f} %"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, transient=True) as progress:
-        bar = progress.add_task("", visible=False)
-
-        def tell(event: dict[str, Any]) -> None:
-            kind = event["event"]
-            if kind == "progress":
-                what, done, total = f"training, round {event['round']}", event["batch"], event["batches"]
-                progress.update(bar, description=what, completed=done, total=total, visible=done < total)
-            elif kind == "importing":
-                done, total = event["done"], event["total"]
-                progress.update(bar, description="reading", completed=done, total=total, visible=done < total)
-            else:
-                progress.update(bar, visible=False)
-                line = in_words(event)
-                if line:
-                    progress.console.print(f"{time.strftime('%H:%M:%S')} {line}", markup=False, highlight=False)
-
-        yield tell
+def _bar(event: dict[str, Any]) -> Bar:
+    """Show how far an import or a training is; whatever else happens, neither goes on."""
+    match event["event"]:
+        case "progress":
+            return Bar(f"training, round {event['round']}", event["batch"], event["batches"])
+        case "importing":
+            return Bar("reading", event["done"], event["total"])
+    return NO_BAR
 
 
 def in_words(event: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from aggregator.settings import AggregatorSettings
 from deploy.brokers import RunningBroker
-from deploy.cli.aggregator import line_of
+from deploy.cli.aggregator import in_words
 from shared.errors import SettingsError
 from shared.messages import ServerState
 from shared.topics import Topics
@@ -87,14 +87,14 @@ def test_a_quorum_that_cannot_be_is_refused() -> None:
 def test_events_are_lines_for_a_person() -> None:
     """A person reads rounds, accuracy and reasons."""
     opened = {"event": "opened", "round": 3, "rounds": 9, "attempt": 2, "invited": ["a", "b"]}
-    assert line_of(opened) == "round 3 of 9, attempt 2: 2 devices invited"
+    assert in_words(opened) == "round 3 of 9, attempt 2: 2 devices invited"
     update = {
         "event": "update", "device": "a", "verdict": "rejected", "reason": "why", "samples": 5, "received": 1, "of": 2,
     }  # fmt: skip
-    assert line_of(update) == "a: update rejected, 5 samples (1 of 2): why"
+    assert in_words(update) == "a: update rejected, 5 samples (1 of 2): why"
     done = {
         "event": "round", "round": 3, "accuracy": 0.9512, "participants": 2, "samples": 70, "wall_s": 1.25,
         "bytes_up": 2.9e6, "bytes_down": 1.5e6,
     }  # fmt: skip
-    assert line_of(done) == "round 3: accuracy 95.12%, 2 updates, 70 samples, 1.2 s, 2.9 MB up, 1.5 MB down"
-    assert line_of({"event": "closed"}) is None
+    assert in_words(done) == "round 3: accuracy 95.12%, 2 updates, 70 samples, 1.2 s, 2.9 MB up, 1.5 MB down"
+    assert in_words({"event": "closed"}) == ""
