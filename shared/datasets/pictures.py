@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +12,7 @@ from shared.dataset import Dataset
 from shared.datasets.members import Members, UnreadableError
 from shared.datasets.polarity import Grey, judge, spread
 from shared.datasets.report import BLANK, NOT_A_PICTURE, TOO_LARGE, Progress, Tally
+from shared.picture_header import kind_of, png_chunks, size_of
 from shared.sample import SIDE
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -22,7 +21,6 @@ PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 MOST_PIXELS = 16_000_000
 """A picture of one symbol that claims more pixels is left out before room is made for them."""
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _EVERY = 256  # pictures between two calls of progress
 
 
@@ -96,12 +94,12 @@ def decode(data: bytes) -> Grey:
     """
     import cv2  # heavy: a device that only trains never needs it
 
-    width, height = _size(data)
-    if width <= 0 or height <= 0:
+    width, height = size_of(data)
+    if not width:
         raise UnreadableError(NOT_A_PICTURE)
     if width * height > MOST_PIXELS:
         raise UnreadableError(TOO_LARGE)
-    if data.startswith(_PNG) and not _is_whole_png(data):
+    if kind_of(data) == "PNG" and not _is_whole_png(data):
         raise UnreadableError(NOT_A_PICTURE)
     # A damaged picture is counted; OpenCV would tell the terminal about it too, in lines of its own.
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -146,66 +144,7 @@ def _on_paper(grey: Grey, alpha: NDArray[np.uint8]) -> Grey:
 
 def _is_whole_png(data: bytes) -> bool:
     """Check the chunks' lengths and checksums: libpng writes to the terminal when it meets a wrong one."""
-    at = len(_PNG)
-    while at + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, at)
-        end = at + 8 + length
-        if end + 4 > len(data) or zlib.crc32(data[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
-            return False
-        if data[at + 4 : at + 8] == b"IEND":
-            return True
-        at = end + 4
-    return False
-
-
-def _size(data: bytes) -> tuple[int, int]:
-    """Read a picture's ``(width, height)`` from its header; ``(0, 0)`` where it is none of the kinds known."""
     try:
-        if data.startswith(_PNG):
-            return _pair(struct.unpack_from(">II", data, 16))
-        if data.startswith(b"\xff\xd8"):
-            return _jpeg_size(data)
-        if data.startswith((b"GIF87a", b"GIF89a")):
-            return _pair(struct.unpack_from("<HH", data, 6))
-        if data.startswith(b"BM"):
-            width, height = struct.unpack_from("<ii", data, 18)
-            return width, abs(height)
-        if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-            return _webp_size(data)
-    except (struct.error, IndexError):
-        pass
-    return 0, 0
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int]:
-    at = 2
-    while True:
-        while data[at] == 0xFF:
-            at += 1
-        marker = data[at]
-        at += 1
-        if marker in (0xD8, 0x01) or 0xD0 <= marker <= 0xD7:
-            continue
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", data, at + 3)
-            return width, height
-        at += struct.unpack_from(">H", data, at)[0]
-        if data[at] != 0xFF:
-            return 0, 0
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    kind = data[12:16]
-    if kind == b"VP8X":
-        width = int.from_bytes(data[24:27], "little") + 1
-        height = int.from_bytes(data[27:30], "little") + 1
-        return width, height
-    if kind == b"VP8L":
-        bits = struct.unpack_from("<I", data, 21)[0]
-        return (bits & 0x3FFF) + 1, ((bits >> 14) & 0x3FFF) + 1
-    width, height = struct.unpack_from("<HH", data, 26)
-    return width & 0x3FFF, height & 0x3FFF
-
-
-def _pair(values: tuple[int, ...]) -> tuple[int, int]:
-    return values[0], values[1]
+        return any(kind == b"IEND" for kind, _, _ in png_chunks(data))
+    except ValueError:
+        return False
