@@ -7,12 +7,13 @@ import os
 import pty
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from deploy.cli.telling import telling
 
-EVENTS = [
+EVENTS: list[dict[str, Any]] = [
     {"event": "begun", "what": "a run"},
     {"event": "moved", "done": 3, "total": 7},
     {"event": "ended", "what": ""},
