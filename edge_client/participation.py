@@ -1,4 +1,4 @@
-"""Carries out what the agent decides: fetches, trains, keeps the update, publishes it.
+"""Carries out what the agent decides: has it fetched, trains, keeps the update, publishes it.
 
 One thread, the device's own, calls everything here. What ends elsewhere (a training) comes back through ``later``,
 which runs a function on that thread.
@@ -29,11 +29,10 @@ from edge_client.agent import (
     StopTraining,
 )
 from edge_client.blob_cache import BlobCache
-from edge_client.fetch import Arrived, Ask, FetchEffect, Fetcher, Listen, StopListening
 from edge_client.governor import Governor
-from edge_client.model_shelf import lacking_blobs, load_model
 from edge_client.outbox import Outbox
 from edge_client.sample_store import SampleStore
+from edge_client.supplies import Supplies
 from edge_client.trainer import Trainer
 from edge_client.training_job import Trained, TrainingJob
 from edge_client.uplink import Uplink
@@ -92,7 +91,6 @@ class Participation:
         self._device = device
         self._holdout = holdout
         self._store = store
-        self._cache = cache
         self._outbox = outbox
         self._trainer = trainer
         self._governor = governor
@@ -105,9 +103,15 @@ class Participation:
         kept = outbox.load()
         self._blob = kept.blob
         self._agent = Agent(device, uniform=uniform, update=kept.update, answer=kept.answer)
-        self._fetcher = Fetcher(uniform=uniform)
-        self._fetching: RoundManifest | None = None
-        self._fetch_began = self._fetch_s = 0.0
+        self._supplies = Supplies(
+            cache=cache,
+            uplink=uplink,
+            arrived=self._supplied,
+            failed=lambda manifest, reason: self._give_up(RoundKey.of(manifest), reason),
+            emit=emit,
+            uniform=uniform,
+            clock=clock,
+        )
         self._job: TrainingJob | None = None
         self._governor_at: float | None = None
         self._objection = ""
@@ -133,7 +137,7 @@ class Participation:
     @property
     def wake_at(self) -> float | None:
         """When `step` has something to do, by the clock."""
-        times = [self._agent.wake_at, self._fetcher.wake_at, self._governor_at]
+        times = [self._agent.wake_at, self._supplies.wake_at, self._governor_at]
         if self._uplink.has_chunks:
             times.append(self._clock())
         elif self._uplink.sending:
@@ -144,23 +148,21 @@ class Participation:
 
     def connected(self) -> None:
         """The broker has us."""
-        now = self._clock()
-        self._listen(self._fetcher.connected(now))
-        self._act(self._agent.connected(now))
+        self._supplies.connected()
+        self._act(self._agent.connected(self._clock()))
 
     def disconnected(self) -> None:
         """The broker lost us."""
-        self._fetcher.disconnected()
+        self._supplies.disconnected()
         self._act(self._agent.disconnected(self._clock()))
 
     def server_state(self, state: ServerState) -> None:
         """The aggregator is there, or away."""
-        now, known = self._clock(), self._server
-        self._server = state
+        known, self._server = self._server, state
         restarted = state.online and known is not None and known != state
-        self._listen(self._fetcher.server(online=state.online, restarted=restarted, now=now))
+        self._supplies.server(online=state.online, restarted=restarted)
         if restarted:
-            self._act(self._agent.server_restarted(now))
+            self._act(self._agent.server_restarted(self._clock()))
 
     def samples_changed(self) -> None:
         """The store has gained or lost samples."""
@@ -194,15 +196,14 @@ class Participation:
         Raises:
             ProtocolError: it does not belong to the blob, or made a whole of another hash.
         """
-        self._listen(self._fetcher.chunk(sha256, index, payload, self._clock()))
+        self._supplies.chunk(sha256, index, payload)
 
     def step(self) -> None:
         """Do what is due."""
-        now = self._clock()
-        if self._governor_at is not None and now >= self._governor_at:
+        if self._governor_at is not None and self._clock() >= self._governor_at:
             self._ask_governor()
-        self._listen(self._fetcher.tick(now))
-        self._act(self._agent.tick(now))
+        self._supplies.tick()
+        self._act(self._agent.tick(self._clock()))
         if self._uplink.sending:
             try:
                 if self._uplink.step():
@@ -222,10 +223,9 @@ class Participation:
             effect = waiting.popleft()
             match effect:
                 case StartFetch(manifest):
-                    self._fetch(manifest)
+                    self._supplies.fetch(manifest)
                 case StopFetch():
-                    self._fetching = None
-                    self._listen(self._fetcher.stop(self._clock()))
+                    self._supplies.stop()
                 case StartTraining(manifest):
                     self._train(manifest)
                 case StopTraining():
@@ -252,55 +252,9 @@ class Participation:
                 case Finished(manifest):
                     self._emit({"event": "finished", "run": manifest.run, "rounds": manifest.rounds})
                     if self._adopter is not None and not self._adopter.has(manifest):
-                        self._fetch(manifest)
+                        self._supplies.fetch(manifest)
 
-    def _listen(self, effects: Iterable[FetchEffect]) -> None:
-        for effect in effects:
-            match effect:
-                case Listen(sha256):
-                    self._uplink.listen(sha256)
-                case StopListening(sha256):
-                    self._uplink.stop_listening(sha256)
-                case Ask(want):
-                    self._uplink.ask(want)
-                case Arrived(sha256, data):
-                    self._arrived(sha256, data)
-
-    def _fetch(self, manifest: RoundManifest) -> None:
-        self._fetching = manifest
-        self._fetch_began = self._clock()
-        try:
-            lacking = lacking_blobs(manifest.model, self._cache)
-            if manifest.weights.sha256 not in self._cache:
-                lacking.append(manifest.weights)
-            if lacking:
-                size_bytes = sum(ref.size_bytes for ref in lacking)
-                self._emit({"event": "fetching", "round": manifest.round, "bytes": size_bytes})
-            self._listen(self._fetcher.fetch(lacking, self._clock()))
-        except InkfleetError as error:
-            self._give_up(RoundKey.of(manifest), str(error))
-            return
-        if not lacking:
-            self._all_arrived()
-
-    def _arrived(self, sha256: str, data: bytes) -> None:
-        manifest = self._fetching
-        if manifest is None:
-            return
-        try:
-            self._cache.put(sha256, data, protect=_blobs(manifest))
-        except StorageError as error:
-            self._listen(self._fetcher.stop(self._clock()))
-            self._give_up(RoundKey.of(manifest), str(error))
-            return
-        if not self._fetcher.waiting_for:
-            self._all_arrived()
-
-    def _all_arrived(self) -> None:
-        manifest, self._fetching = self._fetching, None
-        if manifest is None:
-            return
-        self._fetch_s = self._clock() - self._fetch_began
+    def _supplied(self, manifest: RoundManifest) -> None:
         if manifest.phase == "finished":
             self._adopt(manifest)
             return
@@ -334,8 +288,8 @@ class Participation:
         job = self._job = TrainingJob(
             device=self._device,
             manifest=manifest,
-            model=partial(load_model, manifest.model, self._cache),
-            weights=partial(cached_weights, self._cache, manifest.weights),
+            model=self._supplies.model(manifest),
+            weights=self._supplies.weights(manifest),
             split=lambda labels: self._store.split(holdout=self._holdout, labels=labels),
             on_batch=on_batch,
             clock=self._unix_clock,
@@ -361,7 +315,7 @@ class Participation:
             self._give_up(key, in_words(error))
             return
         trained = future.result()
-        metrics = trained.metrics.model_copy(update={"fetch_s": max(0.0, self._fetch_s)})
+        metrics = trained.metrics.model_copy(update={"fetch_s": self._supplies.fetch_s})
         try:
             update = UpdateManifest(
                 run=key.run,
@@ -394,7 +348,6 @@ class Participation:
         self._adopt(job.manifest)
 
     def _give_up(self, key: RoundKey | None, reason: str) -> None:
-        self._fetching = None
         if key is None:
             return
         self._failed, self._reason = key, reason
@@ -405,8 +358,8 @@ class Participation:
         if self._adopter is not None:
             self._adopter.consider(
                 manifest,
-                model=partial(load_model, manifest.model, self._cache),
-                weights=partial(cached_weights, self._cache, manifest.weights),
+                model=self._supplies.model(manifest),
+                weights=self._supplies.weights(manifest),
                 split=lambda labels: self._store.split(holdout=self._holdout, labels=labels),
             )
 
@@ -423,18 +376,6 @@ class Participation:
         return min(max(remaining_s, 60.0), 3600.0)
 
 
-def cached_weights(cache: BlobCache, ref: BlobRef) -> bytes:
-    """Read weights from the cache.
-
-    Raises:
-        StorageError: they are not there any more.
-    """
-    data = cache.get(ref.sha256)
-    if data is None:
-        raise StorageError(f"the weights {ref.sha256[:12]} are no longer in the cache; is the disk failing?")
-    return data
-
-
 def in_words(error: BaseException) -> str:
     """Say in one line why a training failed."""
     if isinstance(error, InkfleetError):
@@ -442,11 +383,6 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "there is not enough memory to train"
     return f"training failed: {type(error).__name__}: {' '.join(str(error).split())}"
-
-
-def _blobs(manifest: RoundManifest) -> set[str]:
-    model = manifest.model
-    return {ref.sha256 for ref in (model.manifest, model.program, model.reader, manifest.weights)}
 
 
 def _accuracy(score: Score | None) -> float | None:
