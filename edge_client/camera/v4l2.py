@@ -1,0 +1,100 @@
+"""A camera of Linux (Video4Linux 2): most USB cameras, and a Raspberry Pi's older stack."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from edge_client.camera.frame import Picture
+from edge_client.camera.quiet import quiet_cv2
+from shared.errors import RunError
+
+_READ_TIMEOUT_MS = 5000
+
+
+class V4l2Camera:
+    """A camera by its device file, such as ``/dev/video0``.
+
+    It is asked for Motion JPEG, because few USB cameras have room on the bus for 30 raw pictures of 1280×720 a second.
+
+    Args:
+        device: the device file.
+        size: the width and height wished for, in pixels; the camera gives what comes closest.
+    """
+
+    live = True
+    still = False
+    interval_s = 0.0
+
+    def __init__(self, device: Path, *, size: tuple[int, int]) -> None:
+        self.name = f"camera {device}"
+        self._device = device
+        self._size = size
+        self._capture: Any = None
+        self._first: Picture | None = None
+
+    def open(self) -> None:
+        """Take the camera, and make sure that it gives a picture."""
+        _check_device(self._device, name=self.name)
+        cv2 = quiet_cv2()
+        width, height = self._size
+        capture = cv2.VideoCapture()
+        capture.open(str(self._device), cv2.CAP_V4L2, [cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_TIMEOUT_MS])
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        got, picture = capture.read()
+        if not got:
+            capture.release()
+            raise RunError(f"{self.name} gives no picture{_who_holds(self._device)}")
+        self._capture, self._first = capture, picture
+
+    def next(self, *, skip: int = 0) -> Picture | None:
+        """Wait for the next picture; None once the camera is gone or silent."""
+        if self._first is not None:
+            picture, self._first = self._first, None
+            return picture
+        got, picture = self._capture.read()
+        return picture if got else None
+
+    def close(self) -> None:
+        """Let go of the camera."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = self._first = None
+
+
+def _check_device(device: Path, *, name: str) -> None:
+    """Find out why a camera cannot be opened; OpenCV would only say that it cannot."""
+    try:
+        mode = device.stat().st_mode
+    except OSError:
+        others = sorted(str(path) for path in device.parent.glob("video*")) if device.parent.is_dir() else []
+        there = f"there are {', '.join(others)}" if others else "no camera is connected"
+        raise RunError(f"{name} is not there; {there}") from None
+    if not stat.S_ISCHR(mode):
+        raise RunError(f"{name} is no device")
+    try:
+        os.close(os.open(device, os.O_RDWR | os.O_NONBLOCK))
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise RunError(f"{name} may not be opened; add this user to the group video and log in again") from None
+        held = _who_holds(device) if error.errno == errno.EBUSY else ""
+        raise RunError(f"{name} cannot be opened: {error.strerror}{held}") from None
+
+
+def _who_holds(device: Path) -> str:
+    """Name another process that has the camera open, as far as this user may see."""
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if link.parts[2] == str(os.getpid()) or link.readlink() != device.resolve():
+                continue
+            program = Path("/proc", link.parts[2], "comm").read_text(encoding="utf-8").strip()
+        except OSError:
+            continue
+        return f"; {program} (process {link.parts[2]}) is using it"
+    return "; another program may be using it, or it is no camera"

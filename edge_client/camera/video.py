@@ -1,0 +1,76 @@
+"""A video file, whatever FFmpeg can decode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edge_client.camera.frame import Picture
+from edge_client.camera.quiet import quiet_cv2
+from shared.errors import DataError
+
+_LIKELY_FPS = (1.0, 240.0)
+_USUAL_FPS = 25.0
+
+
+class VideoFile:
+    """A video by its path, at its own pace.
+
+    Args:
+        path: the file.
+        pace_s: the time between two pictures, in seconds; None for the video's own.
+    """
+
+    live = False
+    still = False
+
+    def __init__(self, path: Path, *, pace_s: float | None = None) -> None:
+        self.name = f"video {path}"
+        self.interval_s = pace_s or 0.0
+        self._path = path
+        self._pace_s = pace_s
+        self._capture: Any = None
+        self._first: Picture | None = None
+
+    def open(self) -> None:
+        """Begin at the first picture."""
+        self.close()
+        try:
+            size = self._path.stat().st_size
+            self._path.open("rb").close()
+        except OSError as error:
+            raise DataError(f"{self.name}: {error.strerror or error}") from None
+        if not size:
+            raise DataError(f"{self.name} is empty")
+        cv2 = quiet_cv2()
+        # As a path with a colon or a percent sign would be an address or a pattern to FFmpeg, it is made absolute.
+        capture = cv2.VideoCapture("file:" + str(self._path.resolve()), cv2.CAP_FFMPEG)
+        got, picture = capture.read()
+        if not got:
+            opened = capture.isOpened()
+            capture.release()
+            why = "has no picture that can be decoded" if opened else "is no video that can be decoded"
+            raise DataError(f"{self.name} {why}; convert it to H.264 in MP4, or give a picture or folder")
+        if self._pace_s is None:
+            fps = float(capture.get(cv2.CAP_PROP_FPS))
+            self.interval_s = 1 / (fps if _LIKELY_FPS[0] <= fps <= _LIKELY_FPS[1] else _USUAL_FPS)
+        self._capture, self._first = capture, picture
+
+    def next(self, *, skip: int = 0) -> Picture | None:
+        """Decode the next picture."""
+        for _ in range(skip):
+            if self._first is not None:
+                self._first = None
+            elif not self._capture.grab():
+                return None
+        if self._first is not None:
+            picture, self._first = self._first, None
+            return picture
+        got, picture = self._capture.read()
+        return picture if got else None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = self._first = None

@@ -1,0 +1,254 @@
+"""What was read, drawn on the picture it was read in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_client.camera.frame import Picture
+from edge_client.live.formula import Formula, shown, typeset
+from edge_client.live.typeface import BOLD, REGULAR, Colour, Typeface, digit_height, typeface
+from edge_client.reading.result import Line, Reading, Symbol
+from edge_client.vision.ink import Box
+
+SURE, DOUBTFUL = 0.9, 0.6
+"""A symbol with at least this confidence is drawn as sure; between the two as doubtful; below as unsure."""
+
+_SURE: Colour = (151, 220, 61)
+_DOUBTFUL: Colour = (32, 176, 255)
+_UNSURE: Colour = (106, 98, 255)
+_DARK: Colour = (31, 24, 20)
+_BRIGHT: Colour = (248, 246, 244)
+_DIM: Colour = (200, 192, 186)
+_PANEL_OPACITY = 0.82
+
+# OpenCV's typeface keeps what it has drawn before, and says nothing about threads.
+_DRAWING = threading.Lock()
+
+
+class Value(Protocol):
+    """What an expression comes to; see `edge_client.expression`."""
+
+    @property
+    def text(self) -> str:
+        """In words or numbers."""
+
+
+def draw_reading(
+    picture: NDArray[np.uint8],
+    reading: Reading | None,
+    *,
+    values: Sequence[Value | None] = (),
+    status: str = "",
+    warning: str = "",
+) -> Picture:
+    """Return a copy of a picture with what was read in it.
+
+    Every symbol has a box and its label, coloured by how sure it is; the less sure, the more it stands out: what is
+    unsure has a broken box, and says how unsure. Every line's expression and value stand on a panel near it.
+
+    Args:
+        picture: ``(height, width)`` grey or ``(height, width, 3)`` BGR, uint8.
+        reading: what was read in it; None if nothing was yet.
+        values: by line; None, or a missing one, where it is not known yet.
+        status: a line for the corner, such as frames a second and weights.
+        warning: a line that must be seen, such as a camera that was lost.
+
+    Returns:
+        ``(height, width, 3) uint8``, BGR.
+    """
+    import cv2
+
+    canvas: Picture = picture.copy() if picture.ndim == 3 else cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    with _DRAWING:
+        _Drawing(canvas).draw(reading, values, status, warning)
+    return canvas
+
+
+def colour_of(confidence: float) -> Colour:
+    """Return the colour that says how sure a reading is."""
+    return _SURE if confidence >= SURE else _DOUBTFUL if confidence >= DOUBTFUL else _UNSURE
+
+
+class _Drawing:
+    """One picture that is being drawn on."""
+
+    def __init__(self, canvas: Picture) -> None:
+        import cv2
+
+        self._cv2 = cv2
+        self._canvas = canvas
+        self._height, self._width = int(canvas.shape[0]), int(canvas.shape[1])
+        # One unit is a pixel of a picture of 1280×720; everything grows and shrinks with the picture.
+        self._unit = max(0.45, min(self._width / 1280, self._height / 720))
+        self._stroke = max(1, round(2 * self._unit))
+        self._face: Typeface = typeface()
+
+    def draw(self, reading: Reading | None, values: Sequence[Value | None], status: str, warning: str) -> None:
+        lines = reading.lines if reading is not None else ()
+        for line in lines:
+            for symbol in line.symbols:
+                self._box(symbol)
+        for line in lines:
+            size = self._tag_size(line)
+            for symbol in line.symbols:
+                self._tag(symbol, size)
+        taken: list[Box] = [line.box for line in lines]
+        docked = self._height - self._px(8)
+        for i, line in enumerate(lines):
+            docked = self._panel(line, values[i] if i < len(values) else None, taken, docked)
+        margin = self._px(12)
+        if status:
+            self._note(status, margin, margin, self._px(19), _DIM)
+        if warning:
+            self._note(warning, margin, margin + (self._px(38) if status else 0), self._px(24), _DOUBTFUL)
+
+    # -- symbols ------------------------------------------------------------------------------------------------------
+
+    def _box(self, symbol: Symbol) -> None:
+        x, y, width, height = symbol.box
+        pad = self._px(3)
+        corners = (x - pad, y - pad), (x + width + pad, y + height + pad)
+        colour = colour_of(symbol.confidence)
+        cv2 = self._cv2
+        cv2.rectangle(self._canvas, *corners, _DARK, self._stroke + 2)
+        if symbol.confidence < DOUBTFUL:
+            self._broken(corners[0], corners[1], colour)
+        else:
+            cv2.rectangle(self._canvas, *corners, colour, self._stroke)
+
+    def _broken(self, first: tuple[int, int], last: tuple[int, int], colour: Colour) -> None:
+        (x0, y0), (x1, y1) = first, last
+        dash = max(3, self._px(7))
+        for x in range(x0, x1, 2 * dash):
+            for y in (y0, y1):
+                self._cv2.line(self._canvas, (x, y), (min(x + dash, x1), y), colour, self._stroke)
+        for y in range(y0, y1, 2 * dash):
+            for x in (x0, x1):
+                self._cv2.line(self._canvas, (x, y), (x, min(y + dash, y1)), colour, self._stroke)
+
+    def _tag_size(self, line: Line) -> int:
+        """Tags fit the writing: small signs have small tags, so that those of neighbours stay apart."""
+        middle = float(np.median([symbol.box[2] for symbol in line.symbols])) if line.symbols else 0.0
+        return round(min(max(0.6 * middle, 13 * self._unit), 22 * self._unit))
+
+    def _tag(self, symbol: Symbol, size: int) -> None:
+        text = shown(symbol.label)
+        if symbol.confidence < DOUBTFUL:
+            text += f"? {symbol.confidence:.0%}"
+        pad = max(2, size // 4)
+        width, height = self._face.width(text, size=size, weight=BOLD) + 2 * pad, digit_height(size) + 2 * pad
+        x, y, _, box_height = symbol.box
+        edge = self._px(3) + self._stroke
+        top = y - edge - height
+        if top < 0:
+            top = y + box_height + edge
+        left = min(max(0, x - self._px(3)), max(0, self._width - width))
+        self._cv2.rectangle(self._canvas, (left, top), (left + width, top + height), colour_of(symbol.confidence), -1)
+        at = (left + pad, top + height - pad)
+        self._face.draw(self._canvas, text, at=at, size=size, colour=_DARK, weight=BOLD)
+
+    # -- lines --------------------------------------------------------------------------------------------------------
+
+    def _panel(self, line: Line, value: Value | None, taken: list[Box], docked: int) -> int:
+        """Draw a line's expression and value where nothing else is; return where the next docked panel may end."""
+        pad, bar = self._px(11), self._px(5)
+        room = self._width - 2 * self._px(8) - 2 * pad - bar
+        formula, tail, size = self._fitted(line, value, room)
+        gap = self._px(16)
+        small = max(11, round(0.5 * size))
+        sure = f"{line.confidence:.0%}"
+        width = formula.width + (gap + self._face.width(tail, size=size) if tail else 0)
+        width += gap + self._face.width(sure, size=small) + 2 * pad + bar
+        height = formula.ascent + formula.descent + 2 * pad
+        x, y = self._place(line.box, width, height, taken, docked)
+        if y + height >= docked:
+            docked = y - self._px(6)
+        taken.append((x, y, width, height))
+        self._plate(x, y, width, height)
+        self._cv2.rectangle(self._canvas, (x, y), (x + bar - 1, y + height - 1), colour_of(line.confidence), -1)
+        left, baseline = x + bar + pad, y + pad + formula.ascent
+        self._formula(formula, left, baseline)
+        left += formula.width + gap
+        if tail:
+            self._face.draw(self._canvas, tail, at=(left, baseline), size=size, colour=_SURE)
+            left += self._face.width(tail, size=size) + gap
+        self._face.draw(self._canvas, sure, at=(left, baseline), size=small, colour=_DIM)
+        return docked
+
+    def _fitted(self, line: Line, value: Value | None, room: int) -> tuple[Formula, str, int]:
+        """Set a line so that it fits: smaller if need be, and the value cut short if it is still too long."""
+        tail = _said(value)
+        for size in (self._px(34), self._px(26), self._px(20), self._px(14)):
+            formula = typeset(line.row, size=size, face=self._face)
+            needed = formula.width + self._px(60) + (self._face.width(tail, size=size) + self._px(16) if tail else 0)
+            if needed <= room:
+                return formula, tail, size
+        while tail and formula.width + self._px(76) + self._face.width(tail + "…", size=size) > room:
+            tail = tail[: len(tail) * 3 // 4]
+        return formula, tail and tail + "…", size
+
+    def _place(self, box: Box, width: int, height: int, taken: Sequence[Box], docked: int) -> tuple[int, int]:
+        x, y, box_width, box_height = box
+        gap, tag = self._px(14), self._px(36)
+        left = min(max(0, x), max(0, self._width - width))
+        for at in (
+            (left, y + box_height + gap),
+            (left, y - gap - tag - height),
+            (x + box_width + gap, y + (box_height - height) // 2),
+        ):
+            inside = at[0] >= 0 and at[1] >= 0 and at[0] + width <= self._width and at[1] + height <= docked
+            if inside and not any(_overlap((*at, width, height), other) for other in taken):
+                return at
+        return self._px(8), max(0, docked - height)
+
+    def _formula(self, formula: Formula, x: int, y: int) -> None:
+        for text in formula.texts:
+            at = (x + text.x, y + text.y)
+            self._face.draw(self._canvas, text.text, at=at, size=text.size, colour=_BRIGHT)
+        for rule in formula.rules:
+            start, end = (x + rule.x, y + rule.y), (x + rule.x + rule.width, y + rule.y)
+            self._cv2.line(self._canvas, start, end, _BRIGHT, rule.thickness)
+
+    # -- notes --------------------------------------------------------------------------------------------------------
+
+    def _note(self, text: str, x: int, y: int, size: int, colour: Colour) -> None:
+        pad = max(3, size // 3)
+        while len(text) > 1 and self._face.width(text, size=size) > self._width - 2 * (x + pad):
+            text = text[: len(text) * 7 // 8 - 1] + "…"
+        height = digit_height(size) + 2 * pad
+        self._plate(x, y, self._face.width(text, size=size) + 2 * pad, height)
+        at = (x + pad, y + height - pad)
+        self._face.draw(self._canvas, text, at=at, size=size, colour=colour, weight=REGULAR)
+
+    def _plate(self, x: int, y: int, width: int, height: int) -> None:
+        """Darken a rectangle, so that bright text is readable on whatever is below."""
+        place = self._canvas[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)]
+        if place.size:
+            plate = np.empty_like(place)
+            plate[:] = _DARK
+            place[:] = self._cv2.addWeighted(place, 1 - _PANEL_OPACITY, plate, _PANEL_OPACITY, 0)
+
+    def _px(self, units: float) -> int:
+        return max(1, round(units * self._unit))
+
+
+def _said(value: Value | None) -> str:
+    """Return a value as it stands beside its expression."""
+    if value is None:
+        return ""
+    text = value.text.replace("-", "−").replace("*", "×")
+    return text if not text or any(c in text for c in "=<>≠") or text[0].isalpha() else f"= {text}"
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return (
+        one[0] < other[0] + other[2]
+        and other[0] < one[0] + one[2]
+        and one[1] < other[1] + other[3]
+        and other[1] < one[1] + one[3]
+    )
