@@ -1,0 +1,53 @@
+"""The page's own files, all of them, read once: a name that is not in this table does not exist."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file of the page.
+
+    Attributes:
+        body: its bytes.
+        media_type: what it is.
+    """
+
+    body: bytes
+    media_type: str
+
+    @cached_property
+    def etag(self) -> str:
+        """Changes whenever the file does."""
+        return f'"{hashlib.sha256(self.body).hexdigest()[:20]}"'
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The bytes, compressed with gzip."""
+        return gzip.compress(self.body, mtime=0)
+
+
+def _read() -> dict[str, Asset]:
+    folder = files("edge_client.page").joinpath("assets")
+    return {
+        file.name: Asset(file.read_bytes(), media_type)
+        for file in folder.iterdir()
+        for suffix, media_type in _TYPES.items()
+        if file.name.endswith(suffix)
+    }
+
+
+ASSETS = _read()
+"""By name."""

@@ -1,0 +1,137 @@
+"""What every request passes: is it meant for this page, does it come from this page, and is whoever sends it let in?"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from edge_client.page.keyring import COOKIE, Keyring
+from edge_client.page.login import login_page
+from edge_client.page.refusal import RefusedError, refusal
+
+SECURITY_HEADERS = {
+    # Nothing is loaded from elsewhere, no script or style stands in the markup, and nobody frames the page.
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+_OPEN_TO_ALL = ("/assets/", "/login")
+_LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
+
+
+class Gate:
+    """Stands before the application: refuses, adds what browsers have to know, and survives what goes wrong inside.
+
+    A page on loopback without a token answers only to the names of loopback, so that no foreign name that was made
+    to point here can speak to it (DNS rebinding). With a token any name will do: a foreign page has no cookie.
+
+    Args:
+        application: what is guarded.
+        keyring: the token.
+        trouble: told in one line what went wrong inside.
+    """
+
+    def __init__(self, application: ASGIApp, *, keyring: Keyring, trouble: Callable[[str], None]) -> None:
+        self._application = application
+        self._keyring = keyring
+        self._trouble = trouble
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            return
+        begun = False
+
+        async def guarded(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            answer = self._refusal(scope) or self._application
+            await answer(scope, receive, guarded)
+        except Exception as error:
+            self._trouble(f"the page failed at {scope['method']} {scope['path'][:80]}: {type(error).__name__}: {error}")
+            if not begun:
+                await refusal(500, "the device failed at this; it goes on")(scope, receive, guarded)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        try:
+            self._check_name(headers)
+            self._check_origin(scope, headers)
+        except RefusedError as refused:
+            return refused.response()
+        path: str = scope["path"]
+        if not self._keyring.needed or path.startswith(_OPEN_TO_ALL) or self._let_in(headers):
+            return None
+        if path == "/":
+            return None if b"token=" in scope["query_string"] else login_page(status=401)
+        return refusal(401, "this page needs its token: open it at / and log in")
+
+    def _check_name(self, headers: Headers) -> None:
+        host = headers.get("host", "")
+        if not host or len(headers.getlist("host")) != 1:
+            raise RefusedError(400, "the request does not say which host it is for")
+        if not self._keyring.needed and not is_loopback(_name_of(host)):
+            raise RefusedError(421, "this page answers only to localhost; set a token to open it under other names")
+
+    def _check_origin(self, scope: Scope, headers: Headers) -> None:
+        """Refuse what another site makes a browser send.
+
+        A program that is no browser sends neither header, and has no cookie that it could be tricked out of.
+        """
+        site = headers.get("sec-fetch-site")
+        changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        if site is not None:
+            allowed = {"same-origin"} if changes or scope["path"].startswith("/api/") else {"same-origin", "none"}
+            navigates = headers.get("sec-fetch-mode") == "navigate" and not changes
+            if site not in allowed and not navigates:
+                raise RefusedError(403, "this request comes from another site; open the device's own page")
+        elif changes and (origin := headers.get("origin")) is not None and not _same(origin, headers["host"]):
+            raise RefusedError(403, "this request comes from another site; open the device's own page")
+
+    def _let_in(self, headers: Headers) -> bool:
+        try:
+            cookies = SimpleCookie(headers.get("cookie", "")[:8192])
+        except CookieError:
+            return False
+        morsel = cookies.get(COOKIE)
+        return morsel is not None and self._keyring.admits(morsel.value)
+
+
+def is_loopback(name: str) -> bool:
+    """Return whether a host name or address means this machine alone."""
+    if name.lower().rstrip(".") in _LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _name_of(host: str) -> str:
+    """Return the host without the port: any port will do, it may have been forwarded."""
+    return host.rpartition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+
+
+def _same(origin: str, host: str) -> bool:
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False

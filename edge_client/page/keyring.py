@@ -1,0 +1,93 @@
+"""The token that opens the page from elsewhere than the device itself: who has it, and who guesses."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+COOKIE = "inkfleet-page"
+
+GUESSES = 8
+"""So many wrong tokens from one address are heard within `GUESS_WINDOW_S`; then it has to wait."""
+
+GUESS_WINDOW_S = 60.0
+
+LEAST_TOKEN = 8
+"""A shorter one is guessed too soon."""
+
+_MOST_ADDRESSES = 1024
+
+
+class Keyring:
+    """Knows the token. The cookie that a browser keeps is made from it, and does not tell it.
+
+    Args:
+        token: what a person has to know; empty if the page is open to this machine alone.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+
+    @property
+    def needed(self) -> bool:
+        """Whether a token is asked for."""
+        return bool(self._token)
+
+    @property
+    def cookie(self) -> str:
+        """What a browser that was let in keeps."""
+        return hmac.new(self._token, b"inkfleet page cookie 1", hashlib.sha256).hexdigest()
+
+    def opens(self, token: str) -> bool:
+        """Return whether this is the token, in a time that does not tell how much of it is right."""
+        return hmac.compare_digest(
+            hashlib.sha256(token.encode("utf-8", "replace")).digest(), hashlib.sha256(self._token).digest()
+        )
+
+    def admits(self, cookie: str) -> bool:
+        """Return whether a browser was let in before."""
+        return hmac.compare_digest(cookie.encode("utf-8", "replace"), self.cookie.encode())
+
+
+class Guesses:
+    """Counts wrong tokens by the address that they came from; a network of version 6 counts as one address.
+
+    Args:
+        clock: monotonic, in seconds.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
+
+    def wait_s(self, address: str) -> float:
+        """Return how long nothing more is heard from this address, in seconds; 0 if it may try."""
+        times = self._recent(address)
+        return 0.0 if len(times) < GUESSES else times[0] + GUESS_WINDOW_S - self._clock()
+
+    def count(self, address: str) -> None:
+        """Count a wrong token."""
+        times = self._recent(address)
+        times.append(self._clock())
+        self._wrong[_network(address)] = times[-GUESSES:]
+        self._wrong.move_to_end(_network(address))
+        while len(self._wrong) > _MOST_ADDRESSES:
+            self._wrong.popitem(last=False)
+
+    def _recent(self, address: str) -> list[float]:
+        since = self._clock() - GUESS_WINDOW_S
+        return [at for at in self._wrong.get(_network(address), []) if at > since]
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.version == 6 and parsed.ipv4_mapped is None:
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)

@@ -1,0 +1,112 @@
+"""A reading as the browser is told it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edge_client.expression import latex_of, text_of
+from edge_client.expression.row import Bar, Raised, Row
+from edge_client.page.backend import Value, Values
+from edge_client.page.shelf import Shelved, ink_key
+from edge_client.reading.result import Line
+from edge_client.vision.trace import Picture
+from shared.sample import Sample
+
+_ALTERNATIVES = 8
+
+
+def reading_json(shelved: Shelved, values: Sequence[Value | None]) -> dict[str, Any]:
+    """Say what was read, and what a person has said about it; see ``docs/reference/page-api.md``."""
+    reading = shelved.reading
+    told = []
+    for line, value in zip(reading.lines, values, strict=True):
+        symbols = []
+        for symbol in line.symbols:
+            key = ink_key(symbol.ink)
+            symbols.append(
+                {
+                    "label": symbol.label,
+                    "box": symbol.box,
+                    "confidence": round(symbol.confidence, 4),
+                    "alternatives": [[label, round(p, 4)] for label, p in symbol.alternatives[:_ALTERNATIVES]],
+                    "picture": ink_url(symbol.sample),
+                    "said": key in shelved.said,
+                    "learnt": key in shelved.learnt,
+                }
+            )
+        told.append({**line_json(line, value), "symbols": symbols})
+    return {
+        "id": shelved.id,
+        "revision": shelved.revision,
+        "origin": shelved.origin,
+        "width": reading.width,
+        "height": reading.height,
+        "picture": f"/api/readings/{shelved.id}/picture" if shelved.picture else None,
+        "lines": told,
+    }
+
+
+def line_json(line: Line, value: Value | None) -> dict[str, Any]:
+    """Say what a line is, without what it was read from."""
+    return {
+        "text": text_of(line.row),
+        "latex": latex_of(line.row),
+        "value": value_json(value),
+        "confidence": round(line.confidence, 4),
+        "box": line.box,
+        "row": row_json(line.row),
+        "labels": [symbol.label for symbol in line.symbols],
+        "confidences": [round(symbol.confidence, 4) for symbol in line.symbols],
+    }
+
+
+def value_json(value: Value | None) -> dict[str, str] | None:
+    """Say what an expression comes to."""
+    return None if value is None else {"text": value.text, "latex": value.latex, "kind": value.kind}
+
+
+def values_of(shelved: Shelved, solver: Values) -> list[Value | None]:
+    """Work out what every line comes to."""
+    return [solver.value(line.row) for line in shelved.reading.lines]
+
+
+def row_json(row: Row) -> list[Any]:
+    """Say how a line is laid out: the index of a symbol, ``{"raised"}``, or ``{"bar", "over", "under"}``."""
+    told: list[Any] = []
+    for part in row:
+        if isinstance(part, Raised):
+            told.append({"raised": row_json(part.inner)})
+        elif isinstance(part, Bar):
+            told.append({"bar": part.symbol, "over": row_json(part.numerator), "under": row_json(part.denominator)})
+        else:
+            told.append(part.symbol)
+    return told
+
+
+def ink_png(sample: Sample) -> bytes:
+    """Encode a sample as a PNG whose ink is black and whose paper is transparent, so that it fits light and dark."""
+    import cv2
+
+    pixels = np.zeros((*sample.shape, 4), np.uint8)
+    pixels[:, :, 3] = sample
+    return bytes(cv2.imencode(".png", pixels)[1])
+
+
+def ink_url(sample: Sample) -> str:
+    """Encode a sample as a ``data:`` address."""
+    return "data:image/png;base64," + base64.b64encode(ink_png(sample)).decode()
+
+
+def jpeg_of(picture: Picture, *, longest_px: int = 1600) -> bytes:
+    """Encode a picture for looking at it: a JPEG with at most so many pixels on its longer side."""
+    import cv2
+
+    scale = longest_px / max(picture.shape[:2])
+    if scale < 1:
+        size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1])
