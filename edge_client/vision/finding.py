@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from edge_client.vision.ink import InkPage
-from edge_client.vision.light import darkness, reach_px
+from edge_client.vision.light import paper_level, reach_of
 from edge_client.vision.parts import find_parts
+from edge_client.vision.ruling import erase, find_ruling, raise_needed
 from edge_client.vision.scale import to_working_size
-from edge_client.vision.threshold import binarise
+from edge_client.vision.threshold import needed_darkness, noise_floor
 from edge_client.vision.trace import Picture, Trace
 from shared.errors import DataError
 
@@ -31,13 +32,23 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
         page, to_picture = to_working_size(picture)
     with trace.step("grey"):
         grey = page if page.ndim == 2 else cv2.cvtColor(page, cv2.COLOR_BGR2GRAY)
-        grey = cv2.medianBlur(grey, 3)
+        grey = cv2.GaussianBlur(grey, (3, 3), 0)
     trace.show("grey", lambda: grey)
     with trace.step("light"):
-        dark = darkness(grey)
+        half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        reach = reach_of(grey) // 2
+        paper = paper_level(half, reach=reach)
+        dark = cv2.subtract(paper, half)
     trace.show("light", lambda: 255 - dark)
+    floor = noise_floor(dark)
+    with trace.step("ruling"):
+        rulings, darkness = find_ruling(dark, grey=grey, paper=paper, floor=floor)
     with trace.step("ink"):
-        ink = binarise(dark, reach=reach_px(grey))
+        needed = needed_darkness(dark, floor=floor, reach=reach)
+        needed = raise_needed(needed, rulings, paper=paper, ink=darkness)
+        limit = cv2.resize(cv2.subtract(paper, needed), (grey.shape[1], grey.shape[0]))
+        ink = cv2.compare(grey, limit, cv2.CMP_LT)
+        ink = erase(ink, rulings, darkness=darkness)
     trace.show("ink", lambda: 255 - ink)
     with trace.step("parts"):
         parts, ink_width = find_parts(ink)

@@ -1,28 +1,29 @@
-"""Evening out the light: how much darker every pixel is than the paper around it."""
+"""Evening out the light: the paper's own grey at every place, with no ink on it and all shadows in it."""
 
 from __future__ import annotations
 
 from edge_client.vision.trace import Picture
 
-REACH = 1 / 28  # of the longer side: ink wider than this is taken for a dark area
+_REACH = 1 / 40  # of the longer side: lines of ink up to nearly twice this width are ink
+_LEAST_REACH_PX = 16
 
 
-def reach_px(grey: Picture) -> int:
-    """Return the side of the window that paper is looked for in, in pixels: odd, and wider than any line of ink."""
-    return 2 * max(4, round(max(grey.shape) * REACH / 2)) + 1
+def reach_of(grey: Picture) -> int:
+    """Return how far from ink its paper is looked for, in pixels."""
+    return max(_LEAST_REACH_PX, round(max(grey.shape) * _REACH))
 
 
-def darkness(grey: Picture) -> Picture:
-    """Return how much darker every pixel is than its paper, ``(h, w) uint8``.
+def paper_level(grey: Picture, *, reach: int) -> Picture:
+    """Return the grey of the paper around every pixel, ``(h, w) uint8``.
 
-    Paper is the grey closing of the picture (Serra 1982): the darkest of the brightest pixels of all windows around a
-    pixel. It follows a shadow exactly, be its edge soft or hard, because a dark area wider than the window fits the
-    window; ink does not. So what remains is what is thin and dark.
+    It is the grey closing of the picture (Serra 1982): the darkest among the brightest pixels of all windows that hold
+    a pixel. A dark area that is wider than the window keeps its grey, be its edge soft or hard: a shadow, a desk. Ink
+    is narrower and vanishes. The window of the minimum is two pixels wider than that of the maximum, so that the grey
+    between the two sides of a hard edge is never taken for paper of the brighter side.
     """
     import cv2
 
-    side = reach_px(grey)
-    window = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
-    paper = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, window)
-    result: Picture = cv2.subtract(paper, grey)
+    wide = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * reach + 1, 2 * reach + 1))
+    wider = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * reach + 3, 2 * reach + 3))
+    result: Picture = cv2.erode(cv2.dilate(grey, wide), wider)
     return result

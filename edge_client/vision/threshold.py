@@ -7,8 +7,9 @@ import numpy as np
 from edge_client.vision.trace import Picture
 
 _SIGMAS = 6.0
-_LEAST = 14  # grey levels: less is not seen as ink by the eye either
-_SHARE_OF_INK = 0.45  # of the darkness of the ink nearby: about half of a blurred line's edge
+_LEAST = 12  # grey levels: fainter marks are left to the eye too
+_SHARE_NEARBY = 0.45  # of the darkness of the ink nearby: half of a blurred line's edge, a little less for thin lines
+_SHARE_OF_PAGE = 0.2  # of the darkest ink of the page: what is fainter shows through from the other side
 
 
 def noise_floor(dark: Picture) -> float:
@@ -16,23 +17,24 @@ def noise_floor(dark: Picture) -> float:
 
     Ink covers little of a page, so the median and the spread below it are the paper's own.
     """
-    low, middle = np.percentile(dark[::4, ::4], [16, 50])
+    low, middle = np.percentile(dark[::3, ::3], [16, 50])
     return max(float(_LEAST), float(middle + _SIGMAS * max(middle - low, 0.5)))
 
 
-def binarise(dark: Picture, *, reach: int) -> Picture:
-    """Return the ink, ``(h, w) uint8``, 255 on 0.
+def needed_darkness(dark: Picture, *, floor: float, reach: int) -> Picture:
+    """Return how dark a pixel must be to be ink, ``(h, w) uint8``.
 
-    A pixel is ink if it is darker than the noise, and nearly half as dark as the darkest ink within ``reach`` pixels:
-    so the width of a line does not depend on how dark its pen is.
+    Darker than the noise, and nearly half as dark as the darkest ink within ``reach`` pixels: so the width of a line
+    does not depend on how dark its pen is.
+
+    Args:
+        dark: how much darker than its paper every pixel is, ``(h, w) uint8``.
+        floor: what noise does not reach, in grey levels.
+        reach: in pixels.
     """
     import cv2
 
-    floor = noise_floor(dark)
-    side = 2 * (reach // 4) + 1
-    half = cv2.resize(dark, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    darkest = cv2.dilate(half, cv2.getStructuringElement(cv2.MORPH_RECT, (side, side)))
-    darkest = cv2.resize(darkest, (dark.shape[1], dark.shape[0]), interpolation=cv2.INTER_NEAREST)
-    needed = cv2.max(cv2.convertScaleAbs(darkest, alpha=_SHARE_OF_INK), floor)
-    result: Picture = cv2.compare(dark, needed, cv2.CMP_GT)
-    return result
+    side = 2 * (reach // 2) + 1
+    darkest = cv2.dilate(dark, cv2.getStructuringElement(cv2.MORPH_RECT, (side, side)))
+    needed: Picture = cv2.max(cv2.convertScaleAbs(darkest, alpha=_SHARE_NEARBY), floor)
+    return needed

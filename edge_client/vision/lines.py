@@ -1,0 +1,132 @@
+"""Straight lines that cross a page from side to side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_client.vision.trace import Picture
+
+_STRIPS = 32
+_STEEPEST = 0.26  # slope: 14.5 degrees
+_COARSE_STEPS, _FINE_STEPS = 17, 13
+_FINE_REACH = 0.06  # slope: lines of a family differ by this much under perspective
+_SUPPORT = 0.6  # of the strips: a line that stands alone
+_SUPPORT_IN_FAMILY = 0.35  # of the strips: a line parallel to many such lines
+_FAMILY = 9
+_CAP = 40  # grey levels: nothing darker counts more, so that ink does not pass for a line
+_CREST = 1.5  # grey levels that a line's row stands out by, at least
+
+Table = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Straight lines that cross the page from side to side, nearly along its rows.
+
+    Attributes:
+        along: ``(s,) float32``, the columns at which the lines are known, in pixels, rising.
+        across: ``(n, s) float32``, the row of every line there.
+        support: ``(n,) float32``, the share of the page's width that shows the line, from 0 to 1.
+    """
+
+    along: Table
+    across: Table
+    support: Table
+
+    def __len__(self) -> int:
+        """How many lines there are."""
+        return len(self.support)
+
+    def rows_at(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the nearest row of every line at every column, ``(n, columns) int64``."""
+        rows = np.array([np.interp(columns, self.along, line) for line in self.across])
+        return np.rint(rows.reshape(len(self), len(columns))).astype(np.int64)
+
+    def slope(self) -> float:
+        """Return the median slope of the lines, rows down a column to the right."""
+        return float(np.median((self.across[:, -1] - self.across[:, 0]) / (self.along[-1] - self.along[0])))
+
+
+def find_lines(dark: Picture, *, floor: float) -> Lines:
+    """Find straight, nearly horizontal lines that run through the page from side to side.
+
+    The page is cut into upright strips. Averaged along its rows, a strip shows a line as one dark row, even where it is
+    fainter than the noise of single pixels. A Radon transform over the strips (Radon 1917), first with few slopes, then
+    close to the best, finds rows that lie on a straight line.
+
+    Args:
+        dark: how much darker than its paper every pixel is, ``(h, w) uint8``; for upright lines, transposed.
+        floor: the darkness that noise does not reach, in grey levels.
+    """
+    import cv2
+
+    height, width = dark.shape
+    step = width / _STRIPS
+    along = ((np.arange(_STRIPS) + 0.5) * step - 0.5).astype(np.float32)
+    none = Lines(along, np.zeros((0, _STRIPS), np.float32), np.zeros(0, np.float32))
+    if height < 16 or width < 2 * _STRIPS:
+        return none
+    strips: Table = cv2.resize(cv2.min(dark, _CAP), (_STRIPS, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    strips -= cv2.blur(strips, (1, 31))
+    stands_out = strips > max(_CREST, floor / 6)
+    crests = ((strips >= cv2.dilate(strips, np.ones((5, 1), np.uint8))) & stands_out).view(np.uint8)
+
+    slopes = np.linspace(-_STEEPEST, _STEEPEST, _COARSE_STEPS)
+    found = _radon(cv2.dilate(crests, np.ones((7, 1), np.uint8)), slopes * step)
+    if found.max() < _SUPPORT:
+        return none
+    slopes = slopes[np.argmax((found**4).sum(axis=1))] + np.linspace(-_FINE_REACH, _FINE_REACH, _FINE_STEPS)
+    found = _radon(cv2.dilate(crests, np.ones((3, 1), np.uint8)), slopes * step)
+    peaks, rows = _peaks(found)
+    if not len(rows):
+        return none
+    straight = rows[:, None] + slopes[peaks, None] * step * _from_middle()
+    return Lines(along, _follow(strips, straight), found[peaks, rows])
+
+
+def _from_middle() -> NDArray[np.float64]:
+    return np.arange(_STRIPS) - (_STRIPS - 1) / 2
+
+
+def _radon(crests: Picture, drops: NDArray[np.float64]) -> Table:
+    """Return for every slope (rows a strip) and every row the share of strips with a crest, ``(slopes, h) float32``."""
+    height = crests.shape[0]
+    shifts = np.rint(drops[:, None] * _from_middle()).astype(np.intp)
+    most = int(np.abs(shifts).max())
+    padded = np.zeros((_STRIPS, height + 2 * most), np.uint8)
+    padded[:, most : most + height] = crests.T
+    windows = np.lib.stride_tricks.sliding_window_view(padded, height, axis=1)
+    total = np.zeros((len(drops), height), np.uint8)
+    for strip in range(_STRIPS):
+        total += windows[strip, most + shifts[:, strip]]
+    return total.astype(np.float32) / _STRIPS
+
+
+def _peaks(found: Table) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return slope and row of every line, the rows at least 4 apart."""
+    best = found.max(axis=0)
+    least = _SUPPORT if np.count_nonzero(best >= _SUPPORT) < _FAMILY else _SUPPORT_IN_FAMILY
+    candidates = np.flatnonzero(best >= least)
+    taken = np.zeros(len(best), bool)
+    rows = []
+    for row in candidates[np.argsort(-best[candidates], kind="stable")].tolist():
+        if not taken[row]:
+            rows.append(row)
+            taken[max(0, row - 3) : row + 4] = True
+    chosen = np.array(sorted(rows), np.intp)
+    return found[:, chosen].argmax(axis=0), chosen
+
+
+def _follow(strips: Table, straight: NDArray[np.float64]) -> Table:
+    """Follow lines from strip to strip, within two rows of straight; a line of a bent page is followed too."""
+    height = len(strips)
+    near = np.rint(straight).astype(np.intp)[:, :, None] + np.arange(-2, 3)
+    values = strips[np.clip(near, 0, height - 1), np.arange(_STRIPS)[:, None]]
+    values = np.where((near >= 0) & (near < height), values, 0.0)
+    shift = np.where(values.max(axis=2) > _CREST, values.argmax(axis=2) - 2, 0)
+    padded = np.pad(shift, ((0, 0), (2, 2)), mode="edge")
+    smooth = np.lib.stride_tricks.sliding_window_view(padded, 5, axis=1).mean(axis=2)
+    return (straight + smooth).astype(np.float32)
