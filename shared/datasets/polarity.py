@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.sample import INK_THRESHOLD, SIDE, canonical_sample, ink_box
+from shared.sample import INK_THRESHOLD, SIDE, canonical_sample, canonical_samples, ink_box
 
 JUDGED = 4096
 """At most so many pictures, evenly spread over the set, decide how the set looks."""
@@ -76,14 +76,9 @@ class Appearance:
         inked = flat.max(axis=1).astype(np.int16) - flat.min(axis=1) >= INK_THRESHOLD
         if self.cropped:
             return self.as_ink(pictures if inked.all() else pictures[inked]), inked
-        made = np.empty((len(pictures), SIDE, SIDE), np.uint8)
-        for i in np.flatnonzero(inked):
-            one = self.sample(pictures[i])
-            if one is None:
-                inked[i] = False
-            else:
-                made[i] = one
-        return made if inked.all() else made[inked], inked
+        ink = self.as_ink(pictures)
+        inked &= ink.reshape(len(ink), -1).max(axis=1) >= INK_THRESHOLD
+        return canonical_samples(ink[inked]), inked
 
 
 def judge(pictures: Sequence[Grey]) -> Appearance:

@@ -12,7 +12,7 @@ from shared.handwriting.allograph import WAVES
 from shared.handwriting.hand import Form, extend, form_of
 from shared.handwriting.pen import Stroke, render_strokes
 from shared.handwriting.writer import Writer
-from shared.sample import INK_THRESHOLD, canonical_sample
+from shared.sample import INK_THRESHOLD, spans
 
 _CENTRE = np.array([28.0, 50.0])  # units: where slant, rotation and stretch leave a symbol in place
 _LEAST_INK_PX, _MOST_INK_PX = 0.75, 11.0
@@ -146,4 +146,4 @@ def _soften(image: NDArray[np.uint8], *, blur_px: float) -> NDArray[np.uint8]:
     soft: NDArray[np.uint8] = cv2.GaussianBlur(image, (0, 0), blur_px)
     kept = np.maximum(soft, np.minimum(image, INK_THRESHOLD))
     # a blur can widen one side of a narrow symbol by a pixel more than the other: such a one stays sharp
-    return kept if canonical_sample(kept) is kept else image
+    return kept if spans(kept) else image

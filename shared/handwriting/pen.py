@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError
-from shared.sample import INK_THRESHOLD, SIDE, canonical_sample
+from shared.sample import INK_THRESHOLD, SIDE, fit
 
 Stroke = NDArray[np.float64]
 """One movement of the pen without lifting it: ``(n, 2) float64``, x rightwards and y downwards, any unit."""
@@ -122,7 +122,10 @@ def _develop(canvas: NDArray[np.uint8], *, side: int, gain: float) -> NDArray[np
     # the faintest pixels of a box's edge may fall below what counts as ink
     box = cv2.boundingRect(cv2.compare(sample, INK_THRESHOLD, cv2.CMP_GE))
     filled = max(box[2:]) == side and max(abs(2 * box[0] + box[2] - side), abs(2 * box[1] + box[3] - side)) <= 1
-    return sample if filled or side != SIDE else canonical_sample(sample)
+    if filled or side != SIDE:
+        return sample
+    left, top, width, height = box
+    return fit(sample[top : top + height, left : left + width])
 
 
 def _rescaled(crop: NDArray[np.uint8], *, fine: int) -> NDArray[np.uint8]:

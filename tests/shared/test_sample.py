@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from shared.errors import DataError
-from shared.sample import INK_THRESHOLD, SIDE, as_input, canonical_sample, fit, ink_box
+from shared.sample import INK_THRESHOLD, SIDE, as_input, canonical_sample, fit, ink_box, spans
 
 PICTURES = arrays.arrays(
     np.uint8,
@@ -33,20 +33,33 @@ def test_a_sample_has_the_shape_and_ink_of_one(picture: NDArray[np.uint8]) -> No
 
 
 @settings(deadline=None, max_examples=80)
-@given(st.integers(2, 150), st.integers(2, 150), st.integers(0, 30), st.integers(0, 30))
-def test_a_block_of_ink_fills_the_sample_and_keeps_its_shape(height: int, width: int, top: int, left: int) -> None:
-    """The longer side becomes 45, the other keeps its proportion to a pixel, and where it lay does not matter."""
+@given(st.integers(30, 300), st.integers(30, 300), st.integers(1, 20), st.integers(0, 30), st.integers(0, 30))
+def test_a_cross_fills_the_sample_whatever_the_pen(height: int, width: int, pen: int, top: int, left: int) -> None:
+    """Ink 1 to 20 pixels wide on symbols 30 to 300 high gives lines of a pixel that span the sample.
+
+    Where the symbol lay does not matter, and proportions are those of the middle lines.
+    """
+    pen = min(pen, min(height, width) // 4)
     picture = np.zeros((height + top + 9, width + left + 9), np.uint8)
-    picture[top : top + height, left : left + width] = 255
-    box = ink_box(canonical_sample(picture))
+    picture[top + (height - pen) // 2 :, left : left + width][:pen] = 255
+    picture[top : top + height, left + (width - pen) // 2 :][:, :pen] = 255
+    sample = canonical_sample(picture)
+    assert spans(sample)
+    box = ink_box(sample)
     assert box is not None
-    x, y, new_width, new_height = box
-    assert max(new_width, new_height) == SIDE
-    scale = SIDE / max(height, width)
-    assert abs(new_width - width * scale) <= 1
-    assert abs(new_height - height * scale) <= 1
-    assert abs(2 * x + new_width - SIDE) <= 1
-    assert abs(2 * y + new_height - SIDE) <= 1
+    scale = (SIDE - 1) / max(height - pen, width - pen)
+    assert abs(box[2] - 1 - (width - pen) * scale) <= 4
+    assert abs(box[3] - 1 - (height - pen) * scale) <= 4
+    assert np.count_nonzero(sample) <= 1.4 * (box[2] + box[3])
+
+
+def test_a_blot_stays_a_dot() -> None:
+    """Ink as thick as it is long is a small mark in the middle, not the scrawl that its middle line would grow to."""
+    row, column = np.mgrid[-30:31, -30:31]
+    for radius in (2, 5, 12, 30):
+        box = ink_box(canonical_sample(((row**2 + column**2 <= radius**2) * 255).astype(np.uint8)))
+        assert box is not None
+        assert max(box[2:]) <= 20
 
 
 @settings(deadline=None, max_examples=80)
@@ -103,7 +116,7 @@ def test_fitting_keeps_a_line_of_one_pixel() -> None:
 def test_input_lies_between_0_and_1() -> None:
     """Samples become float32 in [0, 1] with a channel; another shape is refused."""
     samples = np.zeros((2, SIDE, SIDE), np.uint8)
-    samples[1] = 255
+    samples[1, 22, 1:44] = 255
     given_to_network = as_input(samples)
     assert given_to_network.shape == (2, SIDE, SIDE, 1)
     assert given_to_network.dtype == np.float32
