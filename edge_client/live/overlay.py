@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_client.camera.frame import Picture
+from edge_client.expression.row import Bar, Raised, Row
+from edge_client.expression.value import Value
 from edge_client.live.formula import Formula, shown, typeset
 from edge_client.live.typeface import BOLD, REGULAR, Colour, Typeface, digit_height, typeface
 from edge_client.reading.result import Line, Reading, Symbol
@@ -24,18 +25,10 @@ _UNSURE: Colour = (106, 98, 255)
 _DARK: Colour = (31, 24, 20)
 _BRIGHT: Colour = (248, 246, 244)
 _DIM: Colour = (200, 192, 186)
-_PANEL_OPACITY = 0.82
+_PLATE_OPACITY, _PLATE_GREY = 0.84, 24
 
 # OpenCV's typeface keeps what it has drawn before, and says nothing about threads.
 _DRAWING = threading.Lock()
-
-
-class Value(Protocol):
-    """What an expression comes to; see `edge_client.expression`."""
-
-    @property
-    def text(self) -> str:
-        """In words or numbers."""
 
 
 def draw_reading(
@@ -48,8 +41,8 @@ def draw_reading(
 ) -> Picture:
     """Return a copy of a picture with what was read in it.
 
-    Every symbol has a box and its label, coloured by how sure it is; the less sure, the more it stands out: what is
-    unsure has a broken box, and says how unsure. Every line's expression and value stand on a panel near it.
+    Every symbol has a box and its label, coloured by how sure it is; the foot of the box is as long as it is sure, and
+    what is unsure has a broken box and a question mark. Every line's expression and value stand on a panel near it.
 
     Args:
         picture: ``(height, width)`` grey or ``(height, width, 3)`` BGR, uint8.
@@ -94,9 +87,7 @@ class _Drawing:
             for symbol in line.symbols:
                 self._box(symbol)
         for line in lines:
-            size = self._tag_size(line)
-            for symbol in line.symbols:
-                self._tag(symbol, size)
+            self._tags(line)
         taken: list[Box] = [line.box for line in lines]
         docked = self._height - self._px(8)
         for i, line in enumerate(lines):
@@ -120,6 +111,14 @@ class _Drawing:
             self._broken(corners[0], corners[1], colour)
         else:
             cv2.rectangle(self._canvas, *corners, colour, self._stroke)
+        self._gauge(*corners, symbol.confidence)
+
+    def _gauge(self, first: tuple[int, int], last: tuple[int, int], confidence: float) -> None:
+        """Thicken the foot of a box as far as its symbol is sure."""
+        reach = first[0] + round(confidence * (last[0] - first[0]))
+        foot = last[1] + self._stroke
+        self._cv2.line(self._canvas, (first[0], foot), (last[0], foot), _DARK, self._stroke + 2)
+        self._cv2.line(self._canvas, (first[0], foot), (reach, foot), colour_of(confidence), self._stroke)
 
     def _broken(self, first: tuple[int, int], last: tuple[int, int], colour: Colour) -> None:
         (x0, y0), (x1, y1) = first, last
@@ -131,15 +130,28 @@ class _Drawing:
             for x in (x0, x1):
                 self._cv2.line(self._canvas, (x, y), (x, min(y + dash, y1)), colour, self._stroke)
 
-    def _tag_size(self, line: Line) -> int:
-        """Tags fit the writing: small signs have small tags, so that those of neighbours stay apart."""
+    def _tags(self, line: Line) -> None:
+        """Name the symbols; a fraction bar needs no name, unless it is uncertain that it is one."""
+        # Small writing has small tags, so that those of neighbours stay apart.
         middle = float(np.median([symbol.box[2] for symbol in line.symbols])) if line.symbols else 0.0
-        return round(min(max(0.6 * middle, 13 * self._unit), 22 * self._unit))
+        size = round(min(max(0.6 * middle, 13 * self._unit), 22 * self._unit))
+        bars = set(_bars(line.row))
+        for i, symbol in enumerate(line.symbols):
+            if i in bars and symbol.confidence >= DOUBTFUL:
+                continue
+            text = shown(symbol.label)
+            if symbol.confidence < DOUBTFUL:
+                in_full = f"{text}? {symbol.confidence:.0%}"
+                text = in_full if self._has_room(in_full, size, symbol, line.symbols) else f"{text}?"
+            self._tag(text, size, symbol)
 
-    def _tag(self, symbol: Symbol, size: int) -> None:
-        text = shown(symbol.label)
-        if symbol.confidence < DOUBTFUL:
-            text += f"? {symbol.confidence:.0%}"
+    def _has_room(self, text: str, size: int, symbol: Symbol, symbols: Sequence[Symbol]) -> bool:
+        width = self._face.width(text, size=size, weight=BOLD) + size
+        x, y, _, height = symbol.box
+        place = (x, y - size, width, height + size)
+        return not any(_overlap(place, other.box) for other in symbols if other is not symbol)
+
+    def _tag(self, text: str, size: int, symbol: Symbol) -> None:
         pad = max(2, size // 4)
         width, height = self._face.width(text, size=size, weight=BOLD) + 2 * pad, digit_height(size) + 2 * pad
         x, y, _, box_height = symbol.box
@@ -229,20 +241,29 @@ class _Drawing:
         """Darken a rectangle, so that bright text is readable on whatever is below."""
         place = self._canvas[max(0, y) : max(0, y + height), max(0, x) : max(0, x + width)]
         if place.size:
-            plate = np.empty_like(place)
-            plate[:] = _DARK
-            place[:] = self._cv2.addWeighted(place, 1 - _PANEL_OPACITY, plate, _PANEL_OPACITY, 0)
+            place[:] = self._cv2.convertScaleAbs(place, alpha=1 - _PLATE_OPACITY, beta=_PLATE_GREY * _PLATE_OPACITY)
 
     def _px(self, units: float) -> int:
         return max(1, round(units * self._unit))
 
 
+def _bars(row: Row) -> Iterator[int]:
+    """Name the symbols that are the bars of fractions."""
+    for item in row:
+        if isinstance(item, Bar):
+            yield item.symbol
+            yield from _bars(item.numerator)
+            yield from _bars(item.denominator)
+        elif isinstance(item, Raised):
+            yield from _bars(item.inner)
+
+
 def _said(value: Value | None) -> str:
     """Return a value as it stands beside its expression."""
-    if value is None:
+    if value is None or not value.text:
         return ""
     text = value.text.replace("-", "−").replace("*", "×")
-    return text if not text or any(c in text for c in "=<>≠") or text[0].isalpha() else f"= {text}"
+    return f"= {text}" if value.kind in ("number", "form") else text
 
 
 def _overlap(one: Box, other: Box) -> bool:
