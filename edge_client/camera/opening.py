@@ -13,6 +13,7 @@ from edge_client.camera.stills import SUFFIXES, Stills
 from edge_client.camera.stream import SCHEMES, NetworkStream
 from edge_client.camera.v4l2 import V4l2Camera
 from edge_client.camera.video import VideoFile
+from edge_client.pictures import is_video
 from shared.errors import DataError, SettingsError
 
 KINDS = (
@@ -66,7 +67,7 @@ def _capture(text: str, *, size: tuple[int, int], pace_s: float | None) -> Captu
         return V4l2Camera(path, size=size)
     if not path.exists():
         raise DataError(f"source {text}: there is no such file or folder; expected {KINDS}")
-    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+    if path.is_dir() or (path.suffix.lower() in SUFFIXES and not is_video(path)):
         return Stills(path, pace_s=pace_s)
     return VideoFile(path, pace_s=pace_s)
 

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from edge_client.camera.frame import Picture
-from edge_client.camera.quiet import quiet_cv2
+from edge_client.pictures import read_picture
 from shared.errors import DataError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm", ".pbm")
 
 DEFAULT_PACE_S = 2.0
 
@@ -47,7 +47,7 @@ class Stills:
     def next(self, *, skip: int = 0) -> Picture | None:
         """Load the next picture."""
         del self._left[len(self._left) - skip :]
-        return _load(self._left.pop()) if self._left else None
+        return read_picture(self._left.pop()) if self._left else None
 
     def close(self) -> None:
         """Forget the list."""
@@ -58,11 +58,3 @@ def _natural(path: Path) -> list[tuple[int, int, str]]:
     """Order by names as a person counts: 2 before 10."""
     parts = re.split(r"(\d+)", path.name.lower())
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
-
-
-def _load(path: Path) -> Picture:
-    cv2 = quiet_cv2()
-    picture: Picture | None = cv2.imread(str(path))
-    if picture is None:
-        raise DataError(f"{path} is no picture that can be read")
-    return picture

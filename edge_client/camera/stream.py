@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
 
+from edge_client.camera.decoder import Decoder, first_of
 from edge_client.camera.frame import Picture
 from edge_client.camera.quiet import quiet_cv2
 from shared.errors import RunError
@@ -30,8 +30,7 @@ class NetworkStream:
     def __init__(self, url: str) -> None:
         self.name = "stream " + re.sub(r"//[^/@]*@", "//", url)
         self._url = url
-        self._capture: Any = None
-        self._first: Picture | None = None
+        self._decoder: Decoder | None = None
 
     def open(self) -> None:
         """Connect, and make sure that there is a picture."""
@@ -40,22 +39,16 @@ class NetworkStream:
         cv2 = quiet_cv2()
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_TIMEOUT_MS]
         capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, limits)
-        got, picture = capture.read()
-        if not got:
-            capture.release()
+        self._decoder = first_of(capture)
+        if self._decoder is None:
             raise RunError(f"{self.name} gives no picture; is the address right, and the camera on?")
-        self._capture, self._first = capture, picture
 
     def next(self, *, skip: int = 0) -> Picture | None:
         """Wait for the next picture; None once the stream is silent or has ended."""
-        if self._first is not None:
-            picture, self._first = self._first, None
-            return picture
-        got, picture = self._capture.read()
-        return picture if got else None
+        return self._decoder.next(skip=skip) if self._decoder is not None else None
 
     def close(self) -> None:
         """Hang up."""
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = self._first = None
+        if self._decoder is not None:
+            self._decoder.close()
+            self._decoder = None

@@ -6,8 +6,8 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
+from edge_client.camera.decoder import Decoder, first_of
 from edge_client.camera.frame import Picture
 from edge_client.camera.quiet import quiet_cv2
 from shared.errors import RunError
@@ -33,8 +33,7 @@ class V4l2Camera:
         self.name = f"camera {device}"
         self._device = device
         self._size = size
-        self._capture: Any = None
-        self._first: Picture | None = None
+        self._decoder: Decoder | None = None
 
     def open(self) -> None:
         """Take the camera, and make sure that it gives a picture."""
@@ -47,25 +46,19 @@ class V4l2Camera:
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        got, picture = capture.read()
-        if not got:
-            capture.release()
+        self._decoder = first_of(capture)
+        if self._decoder is None:
             raise RunError(f"{self.name} gives no picture{_who_holds(self._device)}")
-        self._capture, self._first = capture, picture
 
     def next(self, *, skip: int = 0) -> Picture | None:
         """Wait for the next picture; None once the camera is gone or silent."""
-        if self._first is not None:
-            picture, self._first = self._first, None
-            return picture
-        got, picture = self._capture.read()
-        return picture if got else None
+        return self._decoder.next(skip=skip) if self._decoder is not None else None
 
     def close(self) -> None:
         """Let go of the camera."""
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = self._first = None
+        if self._decoder is not None:
+            self._decoder.close()
+            self._decoder = None
 
 
 def _check_device(device: Path, *, name: str) -> None:

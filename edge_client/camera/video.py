@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from edge_client.camera.decoder import Decoder, first_of
 from edge_client.camera.frame import Picture
 from edge_client.camera.quiet import quiet_cv2
 from shared.errors import DataError
@@ -29,48 +29,37 @@ class VideoFile:
         self.interval_s = pace_s or 0.0
         self._path = path
         self._pace_s = pace_s
-        self._capture: Any = None
-        self._first: Picture | None = None
+        self._decoder: Decoder | None = None
 
     def open(self) -> None:
         """Begin at the first picture."""
         self.close()
         try:
-            size = self._path.stat().st_size
+            if not self._path.is_file():
+                raise DataError(f"{self.name} is no file")
             self._path.open("rb").close()
         except OSError as error:
             raise DataError(f"{self.name}: {error.strerror or error}") from None
-        if not size:
+        if not self._path.stat().st_size:
             raise DataError(f"{self.name} is empty")
         cv2 = quiet_cv2()
         # As a path with a colon or a percent sign would be an address or a pattern to FFmpeg, it is made absolute.
         capture = cv2.VideoCapture("file:" + str(self._path.resolve()), cv2.CAP_FFMPEG)
-        got, picture = capture.read()
-        if not got:
-            opened = capture.isOpened()
-            capture.release()
+        opened = capture.isOpened()
+        self._decoder = first_of(capture)
+        if self._decoder is None:
             why = "has no picture that can be decoded" if opened else "is no video that can be decoded"
             raise DataError(f"{self.name} {why}; convert it to H.264 in MP4, or give a picture or folder")
         if self._pace_s is None:
             fps = float(capture.get(cv2.CAP_PROP_FPS))
             self.interval_s = 1 / (fps if _LIKELY_FPS[0] <= fps <= _LIKELY_FPS[1] else _USUAL_FPS)
-        self._capture, self._first = capture, picture
 
     def next(self, *, skip: int = 0) -> Picture | None:
         """Decode the next picture."""
-        for _ in range(skip):
-            if self._first is not None:
-                self._first = None
-            elif not self._capture.grab():
-                return None
-        if self._first is not None:
-            picture, self._first = self._first, None
-            return picture
-        got, picture = self._capture.read()
-        return picture if got else None
+        return self._decoder.next(skip=skip) if self._decoder is not None else None
 
     def close(self) -> None:
         """Close the file."""
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = self._first = None
+        if self._decoder is not None:
+            self._decoder.close()
+            self._decoder = None
