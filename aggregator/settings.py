@@ -27,6 +27,8 @@ RUN_DEFINING = (
     "momentum",
     "clip_norm",
     "prox_mu",
+    "augment",
+    "balance",
     "weighting",
     "clip_update_norm",
     "seed",
@@ -72,6 +74,12 @@ class AggregatorSettings(Settings):
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of SGD")
     clip_norm: NotNegative = Field(0.0, description="greatest L2 norm of a training step's gradient; 0: no limit")
     prox_mu: NotNegative = Field(0.0, description="strength of FedProx's term; 0: off")
+    augment: float = Field(
+        0.5, ge=0, le=4, description="how much a sample is changed each time: turned, slanted, bent; 0: not at all"
+    )
+    balance: float = Field(
+        0.0, ge=0, le=1, description="how far a device evens out its labels in training; 1: all equally often"
+    )
     weighting: Literal["samples", "uniform"] = Field(
         "samples", description="what an update weighs in the mean: its samples (FedAvg), or the same for all"
     )
@@ -136,6 +144,8 @@ class AggregatorSettings(Settings):
             momentum=self.momentum,
             clip_norm=self.clip_norm,
             prox_mu=self.prox_mu,
+            augment=self.augment,
+            balance=self.balance,
             seed=self.seed,
         )
 

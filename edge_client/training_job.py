@@ -114,6 +114,8 @@ class TrainingJob:
             ),
             epochs=plan.local_epochs,
             batch_size=plan.batch_size,
+            augment=plan.augment,
+            balance=plan.balance,
             rng=device_generator(seed=plan.seed, round_number=self.manifest.round, device=self.device),
             on_batch=self.on_batch,
             should_stop=self.stop.is_set,

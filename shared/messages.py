@@ -98,6 +98,8 @@ class TrainingPlan(MessageModel):
     momentum: Finite = Field(default=0.9, ge=0, lt=1)
     clip_norm: Finite = Field(default=0.0, ge=0, description="greatest L2 norm of a gradient; 0 switches it off")
     prox_mu: Finite = Field(default=0.0, ge=0, description="strength of FedProx's term; 0 switches it off")
+    augment: Finite = Field(default=0.0, ge=0, le=4, description="how much samples are changed at random; 0: not")
+    balance: Finite = Field(default=0.0, ge=0, le=1, description="how far an epoch evens out a device's labels")
     seed: int = Field(default=0, ge=0, lt=1 << 63)
 
 

@@ -33,6 +33,8 @@ PASSED_ON = (
     "momentum",
     "clip_norm",
     "prox_mu",
+    "augment",
+    "balance",
     "weighting",
     "seed",
     "deadline_s",

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.augmentation import varied
 from shared.errors import DataError, InkfleetError, ModelError, SettingsError
-from shared.sample import as_input
+from shared.sample import ink_points
+from shared.standard_pen import InkPoints
 from tflite_models.manifest import Manifest
 from tflite_models.runtime.hyper import TrainHyper
 from tflite_models.runtime.program import TrainingProgram
@@ -48,6 +50,8 @@ def train(
     epochs: int,
     batch_size: int,
     rng: np.random.Generator,
+    augment: float = 0.0,
+    balance: float = 0.0,
     on_batch: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> TrainResult:
@@ -60,7 +64,9 @@ def train(
         hyper: the optimizer and its numbers.
         epochs: how often every sample is seen.
         batch_size: samples a step, at most the program's batch; a short batch is padded with weight 0.
-        rng: draws the order of the samples and the dropout masks.
+        rng: draws the order of the samples, their changes and the dropout masks.
+        augment: how much each sample is changed every time (`shared.augmentation.varied`); 0: not at all.
+        balance: how far an epoch evens out the labels, from 0 to 1 (`drawn_order`).
         on_batch: told after every step how many of how many are done.
         should_stop: asked before every step.
 
@@ -82,16 +88,18 @@ def train(
         raise SettingsError(f"expected at least 1 epoch, got {epochs}")
     if not 1 <= batch_size <= manifest.batch:
         raise SettingsError(f"expected a batch size from 1 to {manifest.batch}, got {batch_size}")
+    points = ink_points(images)
     total = epochs * math.ceil(count / batch_size)
     done = 0
     loss = correct = 0.0
     for _ in range(epochs):
         loss = correct = 0.0
-        order = rng.permutation(count)
+        order = drawn_order(labels, balance=balance, rng=rng)
         for chosen in np.array_split(order, range(batch_size, count, batch_size)):
             if should_stop is not None and should_stop():
                 raise TrainingStopped(f"training was stopped after {done} of {total} batches")
-            x, y, weight = _padded(images[chosen], labels[chosen], manifest.batch)
+            drawn = varied(points.take(chosen), strength=augment, rng=rng)
+            x, y, weight = _padded(drawn, labels[chosen], manifest.batch)
             result = program.train_batch(x, y, weight, hyper=hyper, masks=draw_masks(manifest, rng=rng))
             if not math.isfinite(result.loss):
                 raise ModelError(
@@ -104,6 +112,28 @@ def train(
             if on_batch is not None:
                 on_batch(done, total)
     return TrainResult(loss / count, correct / count, count, done)
+
+
+def drawn_order(labels: NDArray[np.int32], *, balance: float, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Draw the samples of an epoch, in order: as many as there are.
+
+    At balance 0 each sample comes once. At 1 every label comes equally often, and between them a sample comes in
+    proportion to its label's count to the power of ``-balance``; how often is rounded at random, so that no sample
+    comes more than once too often or too seldom (systematic sampling).
+
+    Args:
+        labels: ``(n,) int32``, class indices.
+        balance: from 0 to 1.
+        rng: draws.
+    """
+    count = len(labels)
+    if balance == 0:
+        return rng.permutation(count)
+    weight = np.bincount(labels)[labels] ** -float(balance)
+    upto = np.concatenate([np.zeros(1), (weight / weight.sum() * count).cumsum()])
+    upto[-1] = count
+    copies = np.diff(np.floor(upto + rng.random())).astype(np.intp)
+    return rng.permutation(np.repeat(np.arange(count), copies))
 
 
 def draw_masks(manifest: Manifest, *, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
@@ -126,14 +156,14 @@ def padded_batches(
         ``x (batch, 45, 45, 1) float32``, ``y (batch,) int32``, ``weight (batch,) float32``.
     """
     for start in range(0, len(images), batch):
-        yield _padded(images[start : start + batch], labels[start : start + batch], batch)
+        yield _padded(ink_points(images[start : start + batch]), labels[start : start + batch], batch)
 
 
 def _padded(
-    images: NDArray[np.uint8], labels: NDArray[np.int32], batch: int
+    points: InkPoints, labels: NDArray[np.int32], batch: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    count = len(images)
-    x = as_input(images)
+    count = len(points)
+    x = points.drawn()
     y = labels.astype(np.int32, copy=False)
     if count < batch:
         x = np.concatenate([x, np.zeros((batch - count, *x.shape[1:]), np.float32)])
