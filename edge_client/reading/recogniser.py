@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_client.expression.row import Sign
+from edge_client.reading.element import Candidate
+from edge_client.reading.layout import LineInk, in_reading_order, lay_out, log_softmax, row_of_path
+from edge_client.reading.links import candidates
 from edge_client.reading.result import Line, Reading, Symbol
-from edge_client.vision.ink import InkPage, InkPart, united
+from edge_client.vision.ink import InkPage, InkPart
 from edge_client.vision.trace import Trace
 from shared.labels import LabelSet
 from shared.sample import canonical_sample
@@ -80,13 +82,16 @@ class Recogniser:
         trace = trace or Trace()
         with self._reading:
             reader = self._reader
-            inks = _joined(page.parts)
-            if not inks:
+            atoms = page.parts
+            if not atoms:
                 return Reading((), page, width, height)
+            em = typical_em(atoms)
+            with trace.step("segments"):
+                found = candidates(atoms, em=em)
             with trace.step("classify"):
-                samples = np.stack([canonical_sample(ink.mask) for ink in inks])
-                probabilities = reader.read(samples)
-            line = _one_row(page, inks, samples, probabilities, labels=reader.manifest.labels, fixed={})
+                _classify(found, reader)
+            with trace.step("layout"):
+                line = _line(LineInk(atoms, found, em, reader.manifest.labels, {}), page)
             return Reading((line,), page, width, height)
 
     def reread(
@@ -109,51 +114,40 @@ class Recogniser:
             return Reading(tuple(lines), reading.page, reading.width, reading.height)
         with self._reading:
             reader = self._reader
-            samples = np.stack([canonical_sample(ink.mask) for ink in inks])
-            probabilities = reader.read(samples)
-            lines[line] = _one_row(
-                reading.page, inks, samples, probabilities, labels=reader.manifest.labels, fixed=fixed or {}
-            )
+            found = [Candidate(1 << i, ink, 0.0, 1) for i, ink in enumerate(inks)]
+            _classify(found, reader)
+            ink = LineInk(inks, found, typical_em(inks), reader.manifest.labels, fixed or {})
+            lines[line] = _line(ink, reading.page)
         return Reading(tuple(lines), reading.page, reading.width, reading.height)
 
 
-def _joined(parts: Sequence[InkPart]) -> list[InkPart]:
-    """Join flat parts that lie above each other: the strokes of = and of ÷."""
-    rest = sorted(parts, key=lambda part: part.x)
-    joined: list[InkPart] = []
-    while rest:
-        first = rest.pop(0)
-        if first.width > 2 * first.height:
-            for other in rest:
-                overlap = min(first.right, other.right) - max(first.x, other.x)
-                close = max(first.y, other.y) - min(first.bottom, other.bottom) < first.width
-                if other.width > 2 * other.height and overlap > 0.6 * max(first.width, other.width) and close:
-                    rest.remove(other)
-                    first = united([first, other])
-                    break
-        joined.append(first)
-    return joined
+def typical_em(inks: Sequence[InkPart]) -> float:
+    """Return about how high digits are, in pixels: the 70th percentile of the longer sides."""
+    return float(np.percentile([max(ink.width if ink.width < 2 * ink.height else 0, ink.height) for ink in inks], 70))
 
 
-def _one_row(
-    page: InkPage,
-    inks: Sequence[InkPart],
-    samples: NDArray[np.uint8],
-    probabilities: NDArray[np.float32],
-    *,
-    labels: Sequence[str],
-    fixed: Mapping[int, str],
-) -> Line:
-    order = sorted(range(len(inks)), key=lambda i: inks[i].x)
-    symbols: list[Symbol] = []
-    for i in order:
-        ranked = [(labels[k], float(probabilities[i, k])) for k in np.argsort(-probabilities[i])[:6]]
-        label, confidence = (fixed[i], 1.0) if i in fixed else ranked[0]
+def _classify(found: Sequence[Candidate], reader: FrozenReader) -> None:
+    samples = np.stack([canonical_sample(candidate.ink.mask) for candidate in found])
+    for candidate, sample, logits in zip(found, samples, reader.logits(samples), strict=True):
+        candidate.sample, candidate.logits = sample, logits
+
+
+def _line(ink: LineInk, page: InkPage) -> Line:
+    path = lay_out(ink)
+    symbols = []
+    for step in in_reading_order(path):
+        candidate = step.element.candidate
+        assert candidate.logits is not None
+        assert candidate.sample is not None
+        scores = np.exp(log_softmax(candidate.logits))
+        label = step.choice.label
+        ranked = [(ink.labels[k], float(scores[k])) for k in np.argsort(-scores)[:6]]
         alternatives = tuple((name, p) for name, p in ranked if name != label)[:5]
-        symbols.append(Symbol(label, page.box_in_picture(inks[i]), confidence, alternatives, inks[i], samples[i]))
+        confidence = float(scores[ink.labels.index(label)]) if label in ink.labels else 1.0
+        box = page.box_in_picture(candidate.ink)
+        symbols.append(Symbol(label, box, confidence, alternatives, candidate.ink, candidate.sample))
     left, top = min(symbol.box[0] for symbol in symbols), min(symbol.box[1] for symbol in symbols)
     right = max(symbol.box[0] + symbol.box[2] for symbol in symbols)
     bottom = max(symbol.box[1] + symbol.box[3] for symbol in symbols)
-    row = tuple(Sign(symbol.label, k) for k, symbol in enumerate(symbols))
     confidence = float(np.prod([symbol.confidence for symbol in symbols]))
-    return Line(row, tuple(symbols), (left, top, right - left, bottom - top), confidence)
+    return Line(row_of_path(path), tuple(symbols), (left, top, right - left, bottom - top), confidence)

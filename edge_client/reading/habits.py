@@ -1,0 +1,127 @@
+"""How symbols sit on their line, and of how many pieces they are made: measured on CROHME's layouts.
+
+A line has an axis, which is the middle of its digits, and an em, which is the mean height of its digits. Both were
+fitted to every row of 1,421 expressions with layout truth (writers of test sets left out) by alternating robust least
+squares; a label's figures are the median and the normalised median deviation over its occurrences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Habit:
+    """Where a label's symbols lie.
+
+    Attributes:
+        middle: of the box, above the axis, in em.
+        middle_spread: its standard deviation, in em.
+        size: the longer side of the box, in em.
+        size_spread: the standard deviation of the size's logarithm.
+    """
+
+    middle: float
+    middle_spread: float
+    size: float
+    size_spread: float
+
+
+_UNKNOWN = Habit(0.0, 0.2, 1.0, 0.35)
+
+# Spreads under 0.09 and 0.18 are of labels with few writers; they are raised to that.
+_HABITS = {
+    "0": Habit(-0.05, 0.11, 0.82, 0.30),
+    "1": Habit(-0.02, 0.12, 0.96, 0.23),
+    "2": Habit(-0.04, 0.09, 0.88, 0.28),
+    "3": Habit(-0.01, 0.14, 1.02, 0.20),
+    "4": Habit(-0.03, 0.09, 1.01, 0.18),
+    "5": Habit(0.08, 0.09, 1.07, 0.18),
+    "6": Habit(0.05, 0.15, 1.04, 0.18),
+    "7": Habit(0.00, 0.15, 1.06, 0.18),
+    "8": Habit(-0.01, 0.11, 1.06, 0.18),
+    "9": Habit(0.02, 0.16, 1.12, 0.18),
+    "+": Habit(-0.06, 0.09, 0.66, 0.31),
+    "-": Habit(-0.06, 0.13, 0.53, 0.35),
+    "times": Habit(-0.06, 0.09, 0.62, 0.25),
+    "=": Habit(-0.03, 0.09, 0.54, 0.42),
+    "(": Habit(-0.00, 0.14, 1.44, 0.29),
+    ")": Habit(0.00, 0.14, 1.50, 0.29),
+    "x": Habit(-0.09, 0.11, 0.78, 0.18),
+    "y": Habit(-0.35, 0.23, 1.20, 0.23),
+    "z": Habit(-0.10, 0.09, 0.79, 0.18),
+    "a": Habit(-0.14, 0.11, 0.79, 0.30),
+    "b": Habit(0.08, 0.11, 1.17, 0.18),
+    "c": Habit(-0.10, 0.11, 0.73, 0.28),
+    "!": Habit(0.02, 0.13, 1.00, 0.18),
+    ",": Habit(-0.54, 0.15, 0.38, 0.40),
+    ".": Habit(-0.23, 0.18, 0.07, 0.82),
+    "[": Habit(-0.04, 0.10, 2.25, 0.23),
+    "]": Habit(-0.02, 0.19, 2.20, 0.24),
+    "{": Habit(-0.02, 0.09, 2.20, 0.18),
+    "}": Habit(0.05, 0.18, 2.13, 0.18),
+    "ascii_124": Habit(0.04, 0.18, 1.43, 0.18),
+    "A": Habit(-0.05, 0.09, 1.05, 0.18),
+    "B": Habit(-0.00, 0.09, 1.26, 0.18),
+    "C": Habit(0.05, 0.13, 1.15, 0.19),
+    "E": Habit(0.06, 0.20, 1.29, 0.18),
+    "F": Habit(0.04, 0.16, 1.54, 0.18),
+    "H": Habit(0.09, 0.14, 1.24, 0.18),
+    "V": Habit(0.08, 0.14, 1.32, 0.46),
+    "X": Habit(-0.05, 0.17, 1.32, 0.23),
+    "Y": Habit(0.03, 0.09, 1.21, 0.18),
+    "d": Habit(0.15, 0.09, 1.17, 0.18),
+    "e": Habit(-0.13, 0.12, 0.76, 0.24),
+    "f": Habit(0.08, 0.19, 1.93, 0.19),
+    "g": Habit(-0.53, 0.21, 1.11, 0.34),
+    "h": Habit(0.13, 0.22, 1.29, 0.25),
+    "i": Habit(0.08, 0.15, 1.09, 0.18),
+    "j": Habit(-0.15, 0.16, 1.29, 0.20),
+    "k": Habit(0.03, 0.11, 1.16, 0.18),
+    "m": Habit(-0.15, 0.12, 0.96, 0.28),
+    "n": Habit(-0.09, 0.09, 0.72, 0.18),
+    "r": Habit(-0.10, 0.09, 0.72, 0.18),
+    "s": Habit(-0.15, 0.09, 0.84, 0.51),
+    "t": Habit(0.07, 0.09, 1.04, 0.25),
+    "v": Habit(0.03, 0.13, 0.71, 0.18),
+    "alpha": Habit(-0.03, 0.15, 0.92, 0.28),
+    "beta": Habit(-0.20, 0.23, 1.57, 0.18),
+    "theta": Habit(0.02, 0.13, 1.06, 0.18),
+    "pi": Habit(-0.07, 0.09, 1.02, 0.35),
+    "sin": Habit(-0.05, 0.18, 1.66, 0.18),
+    "cos": Habit(-0.11, 0.14, 1.73, 0.18),
+    "tan": Habit(0.03, 0.09, 1.87, 0.18),
+    "log": Habit(-0.24, 0.20, 1.94, 0.18),
+    "sum": Habit(0.04, 0.18, 1.49, 0.28),
+    "int": Habit(0.09, 0.29, 2.72, 0.36),
+    "leq": Habit(0.05, 0.21, 0.81, 0.42),
+    "geq": Habit(0.07, 0.21, 0.72, 0.18),
+    "lt": Habit(-0.02, 0.09, 0.82, 0.18),
+}
+
+FRACTION = Habit(-0.01, 0.17, 1.25, 0.5)
+"""Of a fraction's bar."""
+
+# How often a label's ink falls apart, with strokes drawn 0.06 to 0.1 em wide. Labels that are not named are one piece
+# but for a broken stroke.
+_PIECES: dict[str, tuple[float, float, float]] = {
+    "=": (0.13, 0.86, 0.01), "div": (0.05, 0.1, 0.85), "i": (0.04, 0.95, 0.01), "j": (0.02, 0.97, 0.01),
+    "x": (0.94, 0.06, 0.002), "y": (0.98, 0.02, 0.002), "7": (0.96, 0.04, 0.002), "5": (0.96, 0.04, 0.002),
+    "4": (0.99, 0.01, 0.002), "z": (0.99, 0.01, 0.002), "+": (0.99, 0.01, 0.002), "times": (0.98, 0.02, 0.002),
+    "!": (0.05, 0.94, 0.01), "pi": (0.57, 0.3, 0.13), "leq": (0.03, 0.96, 0.01), "geq": (0.1, 0.89, 0.01),
+    "neq": (0.6, 0.3, 0.1), "pm": (0.6, 0.39, 0.01), "F": (0.74, 0.23, 0.03), "E": (0.8, 0.1, 0.1),
+    "A": (0.97, 0.03, 0.002), "H": (0.85, 0.14, 0.01), "k": (0.94, 0.06, 0.002), "rightarrow": (0.72, 0.27, 0.01),
+    "sum": (0.87, 0.1, 0.03), "sin": (0.02, 0.1, 0.88), "cos": (0.04, 0.3, 0.66), "tan": (0.19, 0.41, 0.4),
+    "log": (0.14, 0.27, 0.59), "lim": (0.05, 0.25, 0.7), "ldots": (0.01, 0.04, 0.95),
+}  # fmt: skip
+_ONE_PIECE = (0.993, 0.006, 0.001)
+
+
+def habit(label: str) -> Habit:
+    """Return where a label's symbols lie; of a label that was not measured, something wide."""
+    return _HABITS.get(label, _UNKNOWN)
+
+
+def pieces(label: str, count: int) -> float:
+    """Return the probability that a label's ink comes in so many pieces; more than three count as three."""
+    return _PIECES.get(label, _ONE_PIECE)[min(count, 3) - 1]

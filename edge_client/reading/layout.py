@@ -1,0 +1,176 @@
+"""The layout of one line: fractions inside each other, and in each of their rows the likeliest reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_client.expression.row import Bar, Raised, Row, Sign
+from edge_client.reading.element import Candidate, Choice, Element, Path, Step, sorting_key
+from edge_client.reading.fractions import Division, divisions
+from edge_client.reading.habits import FRACTION as FRACTION_HABIT
+from edge_client.reading.habits import habit, pieces
+from edge_client.reading.search import read_row
+from edge_client.reading.well_formed import FRACTION, kind
+from edge_client.vision.ink import InkPart
+
+_TEMPERATURE = 1.2
+_FEW = 5  # labels of one candidate that are looked at
+_FAR = 8.0  # nats below the best label: not looked at
+_LEAST_BAR = -2.5  # a bar that does not look like a minus is still a bar
+
+
+@dataclass(frozen=True, eq=False)
+class LineInk:
+    """The ink of one line, and what its symbols may be.
+
+    Attributes:
+        atoms: the smallest pieces.
+        candidates: all that may be one symbol; they were read.
+        em: about how high digits are, in pixels.
+        labels: the classes of the logits.
+        fixed: labels that a person has said, by atom.
+    """
+
+    atoms: Sequence[InkPart]
+    candidates: Sequence[Candidate]
+    em: float
+    labels: Sequence[str]
+    fixed: Mapping[int, str]
+
+
+def lay_out(line: LineInk) -> Path:
+    """Return the likeliest reading of a line."""
+    elements = [_element(candidate, line) for candidate in line.candidates]
+    return _parsed(line, elements, (1 << len(line.atoms)) - 1)
+
+
+def _parsed(line: LineInk, elements: Sequence[Element], atoms: int) -> Path:
+    inside = [element for element in elements if not element.atoms & ~atoms]
+    indices = [i for i in range(len(line.atoms)) if atoms >> i & 1]
+    fractions = []
+    for division in divisions(line.atoms, indices, em=line.em):
+        fraction = _fraction(line, inside, division)
+        fractions.append(fraction)
+        # What a bar divides is not read as if it stood on the row, but for a division sign.
+        inside = [
+            element
+            for element in inside
+            if not element.atoms & fraction.atoms
+            or (element.atoms == fraction.atoms and element.choices[0].label == "div")
+        ]
+    return read_row([*inside, *fractions], atoms=atoms, em=line.em)[0]
+
+
+def _fraction(line: LineInk, elements: Sequence[Element], division: Division) -> Element:
+    numerator = _parsed(line, elements, _bits(division.above))
+    denominator = _parsed(line, elements, _bits(division.below))
+    own = next(element for element in elements if element.atoms == 1 << division.bar)
+    as_minus = max((choice.score for choice in own.choices if choice.label == "-"), default=_LEAST_BAR)
+    bar = line.atoms[division.bar]
+    choice = Choice(
+        "-",
+        FRACTION,
+        max(as_minus, _LEAST_BAR) + numerator.score + denominator.score,
+        FRACTION_HABIT.middle,
+        FRACTION_HABIT.middle_spread,
+        log(FRACTION_HABIT.size),
+        FRACTION_HABIT.size_spread,
+    )
+    return Element(
+        atoms=_bits((division.bar, *division.above, *division.below)),
+        key=sorting_key(bar),
+        top=min(line.atoms[i].y for i in division.above),
+        middle=bar.y + bar.height / 2,
+        log_size=log(max(bar.width, bar.height)),
+        choices=(choice,),
+        candidate=own.candidate,
+        numerator=numerator,
+        denominator=denominator,
+    )
+
+
+def _element(candidate: Candidate, line: LineInk) -> Element:
+    ink = candidate.ink
+    return Element(
+        atoms=candidate.atoms,
+        key=sorting_key(ink),
+        top=ink.y,
+        middle=ink.y + ink.height / 2,
+        log_size=log(max(ink.width, ink.height)),
+        choices=_choices(candidate, line),
+        candidate=candidate,
+    )
+
+
+def _choices(candidate: Candidate, line: LineInk) -> tuple[Choice, ...]:
+    said = line.fixed.get(candidate.atoms.bit_length() - 1) if candidate.atoms.bit_count() == 1 else None
+    if said is not None:
+        return (_choice(said, 0.0),)
+    assert candidate.logits is not None
+    scores = log_softmax(candidate.logits / _TEMPERATURE)
+    best = np.argsort(-scores)[:_FEW]
+    made = []
+    for i in best:
+        label, score = line.labels[i], float(scores[i])
+        if score < scores[best[0]] - _FAR:
+            break
+        made.append(_choice(label, score + candidate.link + log(pieces(label, candidate.pieces))))
+    return tuple(sorted(made, key=lambda choice: -choice.score))
+
+
+def _choice(label: str, score: float) -> Choice:
+    known = habit(label)
+    return Choice(label, kind(label), score, known.middle, known.middle_spread, log(known.size), known.size_spread)
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the logarithms of the probabilities, along the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    result: NDArray[np.float32] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return result
+
+
+def in_reading_order(path: Path) -> list[Step]:
+    """List the symbols of a path; a fraction's bar comes before its numerator, and that before its denominator."""
+    steps = []
+    for step in path.steps:
+        steps.append(step)
+        for part in (step.element.numerator, step.element.denominator):
+            if part is not None:
+                steps.extend(in_reading_order(part))
+    return steps
+
+
+def row_of_path(path: Path, *, first: int = 0) -> Row:
+    """Nest what a path says flatly; symbols are numbered in reading order from ``first``."""
+    row, _, _ = _nested(path.steps, 0, 0, first)
+    return row
+
+
+def _nested(steps: Sequence[Step], at: int, depth: int, number: int) -> tuple[Row, int, int]:
+    row: list[Sign | Raised | Bar] = []
+    while at < len(steps) and steps[at].depth >= depth:
+        step = steps[at]
+        if step.depth > depth:
+            inner, at, number = _nested(steps, at, depth + 1, number)
+            row.append(Raised(inner))
+            continue
+        element, symbol = step.element, number
+        number += 1
+        at += 1
+        if element.numerator is None or element.denominator is None:
+            row.append(Sign(step.choice.label, symbol))
+            continue
+        numerator, _, number = _nested(element.numerator.steps, 0, 0, number)
+        denominator, _, number = _nested(element.denominator.steps, 0, 0, number)
+        row.append(Bar(numerator, denominator, symbol))
+    return tuple(row), at, number
+
+
+def _bits(indices: Sequence[int]) -> int:
+    return sum(1 << i for i in indices)

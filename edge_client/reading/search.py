@@ -1,0 +1,229 @@
+"""The likeliest way to read a row: which ink is a symbol, what it is, and what is raised, all decided together.
+
+A beam search from left to right. A state has used up some atoms; the next element is one that holds the leftmost of
+those that are left. What a step costs is the sum of how the ink looks (the classifier), how it lies (a Student-t
+likelihood of its middle and its size on the line as far as it is known, a scalar Kalman filter per level), and whether
+a well-formed expression goes on like that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, log, log1p
+from typing import Any, NamedTuple
+
+from edge_client.reading.element import Choice, Element, Path, Step
+from edge_client.reading.well_formed import END, START, STAYS_RAISED, UNBALANCED, follows, raised_share
+
+BEAM = 12
+_MARGIN = 14.0  # nats below the best; a state so far behind does not recover
+_DEEPEST = 3  # superscripts in superscripts
+
+_FREEDOM = 4.0  # of the Student-t: handwriting has outliers
+_TAIL = (_FREEDOM + 1) / 2
+_MIDDLE_UNIT, _SIZE_UNIT = 0.12, 0.25  # typical spreads: a step that lies as most do costs about nothing
+_MIDDLE_DRIFT, _SIZE_DRIFT = 0.05**2, 0.07**2  # of a line, from symbol to symbol
+_FIRST_SIZE = 0.45**2  # the variance of a first symbol's logarithmic size
+
+# Superscripts on CROHME: by kind of base, how far the axis rises (in em; of a closing bracket or a fraction, above its
+# top) and by what factor the em shrinks, each with the normalised median deviation.
+_RISE = {"digit": (0.64, 0.21), "letter": (0.52, 0.20)}
+_RISE_OVER_TOP = (0.11, 0.21)
+_SHRINK = {"digit": (-0.41, 0.33), "letter": (-0.62, 0.29)}
+_SHRINK_OTHERS = (-0.50, 0.36)
+
+
+class _Level(NamedTuple):
+    axis: float
+    axis_variance: float
+    log_em: float
+    log_em_variance: float
+    kind: str
+    open: int
+    top: float
+
+
+class _State(NamedTuple):
+    score: float
+    atoms: int
+    levels: tuple[_Level, ...]
+    trail: Any
+
+
+def read_row(elements: Sequence[Element], *, atoms: int, em: float, beam: int = BEAM) -> list[Path]:
+    """Return the likeliest ways to read a row, the best first.
+
+    Args:
+        elements: what it may be made of; each atom is in at least one that the row can use.
+        atoms: the row's ink, all of which is used.
+        em: about how high digits are, in pixels.
+        beam: how many states of the same atoms are kept.
+    """
+    order = _by_first_atom(elements, atoms)
+    start = _Level(0.0, 0.0, log(em), _FIRST_SIZE, START, 0, 0.0)
+    agenda: dict[int, list[_State]] = {0: [_State(0.0, 0, (start,), None)]}
+    total = atoms.bit_count()
+    for used in range(total):
+        for state in _pruned(agenda.pop(used, []), beam):
+            left = atoms & ~state.atoms
+            for element in order[_first(order, left)]:
+                if element.atoms & ~left:
+                    continue
+                bucket = agenda.setdefault((state.atoms | element.atoms).bit_count(), [])
+                _extend(state, element, bucket)
+    ends = [_ended(state) for state in _pruned(agenda.get(total, []), beam)]
+    return sorted(ends, key=lambda path: -path.score)
+
+
+class _Order(dict[int, list[Element]]):
+    ranks: tuple[int, ...]
+
+
+def _by_first_atom(elements: Sequence[Element], atoms: int) -> _Order:
+    """Sort the atoms from left to right, and list the elements of each."""
+    keys: dict[int, float] = {}
+    order = _Order()
+    for element in elements:
+        if element.atoms & ~atoms:
+            continue
+        for atom in _atoms(element.atoms):
+            order.setdefault(atom, []).append(element)
+            # A single atom is sorted by its own place, one that is only part of something by the whole's.
+            if element.atoms == 1 << atom or atom not in keys:
+                keys[atom] = element.key
+    order.ranks = tuple(sorted(keys, key=keys.__getitem__))
+    return order
+
+
+def _atoms(bits: int) -> list[int]:
+    return [i for i in range(bits.bit_length()) if bits >> i & 1]
+
+
+def _first(order: _Order, left: int) -> int:
+    return next(atom for atom in order.ranks if left >> atom & 1)
+
+
+def _pruned(states: list[_State], beam: int) -> list[_State]:
+    """Keep the best states, and of those that go on alike only the best."""
+    states.sort(key=lambda state: -state.score)
+    kept: list[_State] = []
+    seen = set()
+    for state in states:
+        if state.score < states[0].score - _MARGIN or len(kept) == beam:
+            break
+        what = state.trail[2].label if state.trail else ""
+        key = (state.atoms, what, tuple((level.kind, level.open) for level in state.levels))
+        if key not in seen:
+            seen.add(key)
+            kept.append(state)
+    return kept
+
+
+def _extend(state: _State, element: Element, bucket: list[_State]) -> None:
+    """Append every way in which an element can go on a state."""
+    levels = state.levels
+    closed = 0.0
+    for depth in range(len(levels) - 1, -1, -1):
+        level = levels[depth]
+        top = depth == len(levels) - 1
+        share = raised_share(level.kind) if top else 0.0
+        stays = 0.0
+        if top and depth:
+            stays = log(STAYS_RAISED)
+        elif not top:
+            stays = log1p(-STAYS_RAISED) if depth == 0 else log1p(-STAYS_RAISED) + log(STAYS_RAISED)
+        unraised = log1p(-share)
+        for choice in element.choices:
+            cost, after = _placed(level, element, choice, levels[:depth])
+            bucket.append(
+                _State(
+                    state.score + closed + stays + unraised + cost + choice.score,
+                    state.atoms | element.atoms,
+                    (*levels[:depth], after),
+                    (state.trail, element, choice, depth),
+                )
+            )
+        if share and len(levels) <= _DEEPEST:
+            raised = _raised(level)
+            for choice in element.choices:
+                cost, after = _placed(raised, element, choice, levels)
+                bucket.append(
+                    _State(
+                        state.score + log(share) + cost + choice.score,
+                        state.atoms | element.atoms,
+                        (*levels, after),
+                        (state.trail, element, choice, depth + 1),
+                    )
+                )
+        if not top or depth:
+            closed += _closed(level)
+
+
+def _placed(level: _Level, element: Element, choice: Choice, _below: tuple[_Level, ...]) -> tuple[float, _Level]:
+    """Return what it costs to put an element on a level, and the level after it."""
+    first = level.kind == START and level.axis_variance == 0.0
+    size_variance = level.log_em_variance + choice.size_spread**2
+    size_miss = element.log_size - level.log_em - choice.log_size
+    cost = follows(level.kind, choice.kind) + _student(size_miss, size_variance, _SIZE_UNIT)
+    gain = level.log_em_variance / size_variance * _trust(size_miss, size_variance)
+    log_em = level.log_em + gain * size_miss
+    log_em_variance = level.log_em_variance * (1 - gain) + _SIZE_DRIFT
+    em = exp(log_em)
+    if first:
+        axis, axis_variance = element.middle + choice.middle * em, choice.spread**2 + 0.05**2
+    else:
+        variance = level.axis_variance + choice.spread**2
+        miss = (element.middle - level.axis) / em + choice.middle
+        cost += _student(miss, variance, _MIDDLE_UNIT)
+        gain = level.axis_variance / variance * _trust(miss, variance)
+        axis = level.axis + gain * miss * em
+        axis_variance = level.axis_variance * (1 - gain) + _MIDDLE_DRIFT
+    brackets = level.open
+    if choice.kind == "open":
+        brackets += 1
+    elif choice.kind == "close":
+        if brackets:
+            brackets -= 1
+        else:
+            cost += UNBALANCED
+    return cost, _Level(axis, axis_variance, log_em, log_em_variance, choice.kind, brackets, element.top)
+
+
+def _raised(level: _Level) -> _Level:
+    """Return the level of a superscript on the last symbol of a level."""
+    em = exp(level.log_em)
+    shrink, shrink_spread = _SHRINK.get(level.kind, _SHRINK_OTHERS)
+    if level.kind in _RISE:
+        rise, spread = _RISE[level.kind]
+        axis = level.axis - rise * em
+    else:
+        rise, spread = _RISE_OVER_TOP
+        axis = level.top - rise * em
+    # Spreads are in em of the superscript from here on.
+    spread *= exp(-shrink)
+    return _Level(
+        axis, spread**2 + 1e-6, level.log_em + shrink, level.log_em_variance + shrink_spread**2, START, 0, level.top
+    )
+
+
+def _closed(level: _Level) -> float:
+    return follows(level.kind, END) + level.open * UNBALANCED
+
+
+def _ended(state: _State) -> Path:
+    score = state.score + sum(_closed(level) for level in state.levels)
+    steps = []
+    trail = state.trail
+    while trail is not None:
+        trail, element, choice, depth = trail
+        steps.append(Step(element, choice, depth))
+    return Path(score, tuple(reversed(steps)))
+
+
+def _student(miss: float, variance: float, unit: float) -> float:
+    return -_TAIL * log1p(miss * miss / (_FREEDOM * variance)) - 0.5 * log(variance / (unit * unit))
+
+
+def _trust(miss: float, variance: float) -> float:
+    """Return how much of a surprise is believed: the weight of a Student-t's residual."""
+    return (_FREEDOM + 1) / (_FREEDOM + 1 + miss * miss / variance)
