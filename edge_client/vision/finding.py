@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from edge_client.vision.dust import without_dust
+from edge_client.vision.grey import is_light_on_dark, to_grey
 from edge_client.vision.ink import InkPage
 from edge_client.vision.light import paper_level, reach_of
-from edge_client.vision.parts import find_parts
+from edge_client.vision.parts import connected_parts, line_width
 from edge_client.vision.ruling import erase, find_ruling, raise_needed
 from edge_client.vision.scale import to_working_size
+from edge_client.vision.sheet import find_sheet
 from edge_client.vision.threshold import needed_darkness, noise_floor
 from edge_client.vision.trace import Picture, Trace
 from shared.errors import DataError
@@ -21,6 +25,9 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
         picture: ``(h, w)`` grey or ``(h, w, 3)`` BGR, uint8.
         trace: is told of every step.
 
+    Returns:
+        the page and its ink; no part where nothing is written. What is not writing but was drawn with a pen is ink too.
+
     Raises:
         DataError: the picture has another shape or type.
     """
@@ -30,29 +37,49 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
     trace = Trace() if trace is None else trace
     with trace.step("size"):
         page, to_picture = to_working_size(picture)
+    trace.show("size", lambda: page)
+    with trace.step("sheet"):
+        sheet = find_sheet(page)
+        if sheet is not None:
+            page, sheet, to_picture = _cut(page, sheet, to_picture)
+    trace.show("sheet", lambda: _masked(page, sheet))
     with trace.step("grey"):
-        grey = page if page.ndim == 2 else cv2.cvtColor(page, cv2.COLOR_BGR2GRAY)
-        grey = cv2.GaussianBlur(grey, (3, 3), 0)
+        grey = to_grey(page)
+        half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        if is_light_on_dark(half):
+            grey, half = cv2.bitwise_not(grey), cv2.bitwise_not(half)
     trace.show("grey", lambda: grey)
     with trace.step("light"):
-        half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         reach = reach_of(grey) // 2
         paper = paper_level(half, reach=reach)
         dark = cv2.subtract(paper, half)
+        beyond = None
+        if sheet is not None:
+            beyond = _beyond(sheet, shape=dark.shape)
+            dark[beyond] = 0
     trace.show("light", lambda: 255 - dark)
-    floor = noise_floor(dark)
     with trace.step("ruling"):
+        floor = noise_floor(dark if beyond is None else dark[~beyond][None])
         rulings, darkness = find_ruling(dark, grey=grey, paper=paper, floor=floor)
     with trace.step("ink"):
-        needed = needed_darkness(dark, floor=floor, reach=reach)
+        needed = needed_darkness(dark, paper=paper, floor=floor, ink=darkness, reach=reach)
         needed = raise_needed(needed, rulings, paper=paper, ink=darkness)
+        if beyond is not None:
+            needed[beyond] = 255
         limit = cv2.resize(cv2.subtract(paper, needed), (grey.shape[1], grey.shape[0]))
         ink = cv2.compare(grey, limit, cv2.CMP_LT)
-        ink = erase(ink, rulings, darkness=darkness)
     trace.show("ink", lambda: 255 - ink)
+    with trace.step("lines"):
+        ink = erase(ink, rulings, darkness=darkness)
+    trace.show("lines", lambda: 255 - ink)
     with trace.step("parts"):
-        parts, ink_width = find_parts(ink)
-    return InkPage(parts, grey.shape[1], grey.shape[0], ink_width, to_picture)
+        parts = connected_parts(ink)
+        parts = without_dust(
+            parts, dark=dark, paper=paper, ink=darkness, ink_width=line_width(parts), shape=grey.shape
+        )
+        ink_width = line_width(parts)
+        parts.sort(key=lambda part: (part.x, part.y))
+    return InkPage(tuple(parts), grey.shape[1], grey.shape[0], ink_width, to_picture)
 
 
 def _check(picture: Picture) -> None:
@@ -60,3 +87,37 @@ def _check(picture: Picture) -> None:
     usable = picture.ndim == 2 or (picture.ndim == 3 and shape[2] == 3)
     if not usable or picture.dtype != np.uint8 or picture.size == 0:
         raise DataError(f"expected a picture of shape (h, w) or (h, w, 3) and uint8, got {shape} {picture.dtype}")
+
+
+def _cut(
+    page: Picture, sheet: Picture, to_picture: NDArray[np.float64]
+) -> tuple[Picture, Picture, NDArray[np.float64]]:
+    """Cut the page to the box of the sheet."""
+    import cv2
+
+    x, y, width, height = cv2.boundingRect(sheet)
+    across, down = page.shape[1] / sheet.shape[1], page.shape[0] / sheet.shape[0]
+    left, top = int(x * across), int(y * down)
+    right, bottom = min(page.shape[1], int((x + width) * across) + 1), min(page.shape[0], int((y + height) * down) + 1)
+    moved = to_picture @ np.array([[1, 0, left], [0, 1, top], [0, 0, 1.0]])
+    return np.ascontiguousarray(page[top:bottom, left:right]), sheet[y : y + height, x : x + width], moved
+
+
+def _beyond(sheet: Picture, *, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return what is not sheet, nor further than a pixel of the small sheet inside it: its edge is not ink."""
+    import cv2
+
+    framed = cv2.copyMakeBorder(sheet, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    inner = cv2.erode(framed, np.ones((5, 5), np.uint8))[1:-1, 1:-1]
+    large = cv2.resize(inner, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    beyond: NDArray[np.bool_] = large < 128
+    return beyond
+
+
+def _masked(page: Picture, sheet: Picture | None) -> Picture:
+    if sheet is None:
+        return page
+    beyond = _beyond(sheet, shape=page.shape[:2])
+    shown = page.copy()
+    shown[beyond] = 0
+    return shown

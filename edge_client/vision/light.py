@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edge_client.vision.trace import Picture
 
 _REACH = 1 / 40  # of the longer side: lines of ink up to nearly twice this width are ink
@@ -25,5 +27,7 @@ def paper_level(grey: Picture, *, reach: int) -> Picture:
 
     wide = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * reach + 1, 2 * reach + 1))
     wider = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * reach + 3, 2 * reach + 3))
-    result: Picture = cv2.erode(cv2.dilate(grey, wide), wider)
-    return result
+    margin = min(reach + 1, *grey.shape)
+    framed = cv2.copyMakeBorder(grey, margin, margin, margin, margin, cv2.BORDER_REFLECT)
+    closed = cv2.erode(cv2.dilate(framed, wide), wider)
+    return np.ascontiguousarray(closed[margin:-margin, margin:-margin])

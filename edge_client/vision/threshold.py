@@ -21,15 +21,17 @@ def noise_floor(dark: Picture) -> float:
     return max(float(_LEAST), float(middle + _SIGMAS * max(middle - low, 0.5)))
 
 
-def needed_darkness(dark: Picture, *, floor: float, reach: int) -> Picture:
+def needed_darkness(dark: Picture, *, paper: Picture, floor: float, ink: float, reach: int) -> Picture:
     """Return how dark a pixel must be to be ink, ``(h, w) uint8``.
 
-    Darker than the noise, and nearly half as dark as the darkest ink within ``reach`` pixels: so the width of a line
+    Darker than the noise, darker than what shows through from the other side, and nearly half as dark as the darkest ink within ``reach`` pixels: so the width of a line
     does not depend on how dark its pen is.
 
     Args:
         dark: how much darker than its paper every pixel is, ``(h, w) uint8``.
+        paper: the grey of the paper, ``(h, w) uint8``.
         floor: what noise does not reach, in grey levels.
+        ink: the darkness of the page's ink, as a share of the paper's grey.
         reach: in pixels.
     """
     import cv2
@@ -37,4 +39,5 @@ def needed_darkness(dark: Picture, *, floor: float, reach: int) -> Picture:
     side = 2 * (reach // 2) + 1
     darkest = cv2.dilate(dark, cv2.getStructuringElement(cv2.MORPH_RECT, (side, side)))
     needed: Picture = cv2.max(cv2.convertScaleAbs(darkest, alpha=_SHARE_NEARBY), floor)
+    needed = cv2.max(needed, cv2.convertScaleAbs(paper, alpha=_SHARE_OF_PAGE * ink))
     return needed

@@ -1,0 +1,98 @@
+"""The sheet of paper in the picture, where the picture shows more than the sheet."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_client.vision.trace import Picture
+
+_SMALL_PX = 160  # the longer side that the sheet is looked for at
+_STEP = 0.10  # of grey, between neighbours: light on a sheet changes less
+_SHADOW = 0.42  # of the sheet's grey: shadows on a sheet are not darker
+_TINT = 0.22  # by how much the colour of what lies in the shadow may differ, as a logarithm of ratios
+_LEAST_SHEET = 0.12  # of the picture
+_LEAST_DESK = 0.02  # of the picture
+_SOLID = 0.8  # of its convex hull: a sheet has no bays
+
+
+def find_sheet(page: Picture) -> Picture | None:
+    """Return where the sheet is, ``uint8``, 255 on 0, at a small size; nothing where the picture has no other parts.
+
+    The sheet is the brightest large area that light changes on slowly. Areas beside it belong to it where they are as
+    dark as a shadow makes it and of its colour; all else beyond its edge is desk. A picture that does not clearly show
+    an edge all the way is all sheet.
+
+    Args:
+        page: ``(h, w) uint8`` or ``(h, w, 3) uint8`` BGR.
+    """
+    import cv2
+
+    small = _without_ink(page)
+    level = np.log(small.astype(np.float32) + 6.0)
+    flat = _flat(level)
+    count, areas = cv2.connectedComponents(flat, connectivity=4, ltype=cv2.CV_32S)
+    if count < 2:
+        return None
+    sizes = np.bincount(areas.ravel(), minlength=count)[1:]
+    large = 1 + np.flatnonzero(sizes >= max(12, 0.004 * flat.size))
+    if not len(large):
+        return None
+    sums = [np.bincount(areas.ravel(), weights=channel.ravel(), minlength=count)[large] for channel in cv2.split(level)]
+    colours = np.stack(sums, axis=1) / sizes[large - 1][:, None]
+    bright = colours.mean(axis=1)
+    # how large an area is says more than how bright: a lamp's reflection is small, a sheet is not
+    sheet = int(np.argmax(np.where(sizes[large - 1] >= 0.08 * flat.size, bright, -np.inf)))
+    if sizes[large[sheet] - 1] < 0.08 * flat.size:
+        return None
+    ratio = colours - colours[sheet]
+    darker = ratio.mean(axis=1)
+    tint = np.abs(ratio - darker[:, None]).max(axis=1)
+    same = (darker > np.log(_SHADOW)) & (tint < _TINT)
+    mask = np.where(np.isin(areas, large[same]), 255, 0).astype(np.uint8)
+    return _whole(mask)
+
+
+def _without_ink(page: Picture) -> Picture:
+    """Return the picture small and without what is thin and dark, ``(h, w, c) uint8``."""
+    import cv2
+
+    height, width = page.shape[:2]
+    stride = max(1, max(height, width) // (4 * _SMALL_PX))
+    thinned = np.ascontiguousarray(page[::stride, ::stride])
+    scale = min(1.0, _SMALL_PX / max(thinned.shape[:2]))
+    size = max(1, round(thinned.shape[1] * scale)), max(1, round(thinned.shape[0] * scale))
+    small = cv2.resize(thinned, size, interpolation=cv2.INTER_AREA)
+    small = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    small = cv2.medianBlur(small, 3)
+    return small.reshape(size[1], size[0], -1)
+
+
+def _flat(level: NDArray[np.float32]) -> Picture:
+    """Return where neighbours two apart hardly differ in any colour, ``(h, w) uint8``."""
+    across = np.zeros(level.shape[:2], np.float32)
+    across[:, 1:-1] = np.abs(level[:, 2:] - level[:, :-2]).max(axis=2)
+    across[1:-1] = np.maximum(across[1:-1], np.abs(level[2:] - level[:-2]).max(axis=2))
+    return (across < 2 * _STEP).view(np.uint8)
+
+
+def _whole(mask: Picture) -> Picture | None:
+    """Return the sheet without gaps and holes, or nothing where it is not plainly one sheet on a desk."""
+    import cv2
+
+    height, width = mask.shape
+    window = np.ones((5, 5), np.uint8)
+    framed = cv2.copyMakeBorder(mask, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
+    mask = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, window)[4:-4, 4:-4]
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = max(contours, key=cv2.contourArea)
+    filled = np.zeros((height, width), np.uint8)
+    cv2.drawContours(filled, [outline], -1, 255, cv2.FILLED)
+    area = np.count_nonzero(filled)
+    if area < _LEAST_SHEET * filled.size or area > (1 - _LEAST_DESK) * filled.size:
+        return None
+    hull = np.zeros_like(filled)
+    cv2.fillConvexPoly(hull, cv2.convexHull(outline), 255)
+    if area < _SOLID * np.count_nonzero(hull):
+        return None
+    return filled
