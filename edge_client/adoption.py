@@ -1,4 +1,4 @@
-"""The newest global weights that are good enough for this device, on its disk for whoever reads with them.
+"""The newest global weights that are good enough for this device, on its disk with their model, to be read with.
 
 They are checked on the device's own hold-out against those it has. Worse ones are kept out, and that is said.
 """
@@ -6,22 +6,22 @@ They are checked on the device's own hold-out against those it has. Worse ones a
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from edge_client.model_shelf import builtin_hashes
 from edge_client.trainer import Trainer
 from edge_client.training_job import Checked, CheckJob, Split
-from shared.errors import InkfleetError, StorageError
+from shared.errors import InkfleetError, ModelError, StorageError
 from shared.files import write_bytes
 from shared.messages import RoundManifest, Score
 from shared.tensors import sha256_of
-
-if TYPE_CHECKING:
-    from tflite_models.bundle import ModelBundle
+from tflite_models.bundle import MANIFEST_FILE, ModelBundle, builtin_bundle
 
 FEWEST_HELD = 10
 """Fewer samples held out than this tell nothing about weights: then new ones are taken unchecked."""
@@ -62,12 +62,14 @@ class WeightsShelf:
     """The folder with the adopted weights: ``current.safetensors``, and ``current.json`` that says what they are.
 
     The JSON file names the hash of the other: where they do not belong together, a crash came between, and there are
-    no adopted weights until the next are.
+    no adopted weights until the next are. A model that does not ship with Inkfleet lies beside them under its hash, in
+    ``models``: the device's cache forgets, and what was adopted must be read with after any restart.
     """
 
     def __init__(self, folder: Path) -> None:
         self.weights_path = folder / "current.safetensors"
         self._label_path = folder / "current.json"
+        self._models = folder / "models"
 
     def current(self) -> AdoptedWeights | None:
         """Return what is adopted; None if nothing is, or its files do not belong together.
@@ -87,14 +89,44 @@ class WeightsShelf:
         found = self._load()
         return found[1] if found else None
 
-    def adopt(self, label: AdoptedWeights, blob: bytes) -> None:
+    def adopt(self, label: AdoptedWeights, blob: bytes, *, model: Callable[[], ModelBundle] | None = None) -> None:
         """Put weights in place of the current ones.
+
+        Args:
+            label: what they are.
+            blob: a safetensors file.
+            model: loads their model, if it is one that does not ship and is not here already; None to keep none.
 
         Raises:
             StorageError: the disk is full, or the folder cannot be written.
+            ModelError: the model cannot be loaded.
         """
+        folder = self._models / label.model_sha256
+        if model is not None and label.model_sha256 not in builtin_hashes() and not (folder / MANIFEST_FILE).is_file():
+            model().save(folder)
         write_bytes(self.weights_path, blob)
         write_bytes(self._label_path, json.dumps(asdict(label), indent=1).encode() + b"\n")
+        for old in self._models.glob("*"):
+            if old != folder:
+                shutil.rmtree(old, ignore_errors=True)
+
+    def model(self) -> ModelBundle | None:
+        """Load the model of the adopted weights; None if nothing is adopted, or it is not at hand.
+
+        Raises:
+            StorageError: a file is there and cannot be read.
+        """
+        label = self.current()
+        if label is None:
+            return None
+        name = builtin_hashes().get(label.model_sha256)
+        if name is not None:
+            return builtin_bundle(name)
+        try:
+            bundle = ModelBundle.load(self._models / label.model_sha256)
+        except ModelError:
+            return None
+        return bundle if bundle.sha256 == label.model_sha256 else None
 
     def _load(self) -> tuple[AdoptedWeights, bytes] | None:
         try:
@@ -185,7 +217,7 @@ class Adopter:
                 label = AdoptedWeights(
                     manifest.weights.sha256, manifest.model.manifest.sha256, manifest.run, _rounds(manifest)
                 )
-                self._shelf.adopt(label, job.weights())
+                self._shelf.adopt(label, job.weights(), model=job.model)
         except InkfleetError as error:
             self._emit({"event": "trouble", "reason": f"global weights were not adopted: {error}"})
             return

@@ -173,6 +173,7 @@ class Agent:
         self._online = False
         self._samples = 0
         self._allowed = True
+        self._halted = False
         self._update = update
         self._fresh = False  # the update was made by this process, and none of its chunks was sent yet
         self._answer = answer
@@ -231,9 +232,10 @@ class Agent:
         self._samples = samples
         return self._settle(now)
 
-    def allowed(self, allowed: bool, now: float) -> list[Effect]:
-        """Whether training may begin. A training that runs is not stopped."""
+    def allowed(self, allowed: bool, now: float, *, at_once: bool = False) -> list[Effect]:
+        """Whether training may begin. One that runs is stopped only if it may not go on ``at_once``."""
         self._allowed = allowed
+        self._halted = at_once and not allowed
         return self._settle(now)
 
     def round_published(self, manifest: RoundManifest, now: float) -> list[Effect]:
@@ -308,7 +310,7 @@ class Agent:
             return _Task(Activity.UPLOADING, key)
         if self._samples == 0 or self._failed == (key, manifest.attempt):
             return _Task(Activity.FAILED, key)
-        if self._task == _Task(Activity.TRAINING, key):
+        if self._task == _Task(Activity.TRAINING, key) and not self._halted:
             return self._task
         if self._fetched != key:
             return _Task(Activity.FETCHING, key)

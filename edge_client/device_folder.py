@@ -18,6 +18,7 @@ class DeviceFolder:
         outbox: the update that has no verdict yet.
         weights: the newest global weights that were good enough.
         session: the number of the last connection.
+        learning: the device's own rounds, and whether a person has paused training.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,6 +28,7 @@ class DeviceFolder:
         self.outbox = path / "outbox"
         self.weights = path / "weights"
         self.session = path / "session"
+        self.learning = path / "learning.json"
         self._lock = FolderLock(path, holder="device")
 
     def lock(self) -> None:

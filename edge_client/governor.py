@@ -1,4 +1,4 @@
-"""When training may begin: hours of the day, temperature, load. Whatever is not set allows everything."""
+"""When training may begin: a person's word, hours of the day, temperature, load. What is not set allows everything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ZONES = Path("/sys/class/thermal")
 
 
 class Governor:
-    """Says whether training may begin now, and if not, why. What has begun is left to end.
+    """Says whether training may begin now, and if not, why. What has begun is left to end, unless a person pauses it.
 
     Args:
         train_hours: like ``22-6``, local time; empty for any.
@@ -22,6 +22,7 @@ class Governor:
         local_hour: the hour of the day now.
         temperature_c: the hottest zone now; None where there is none.
         load_per_core: the load now.
+        paused: whether a person has paused training.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Governor:
         local_hour: Callable[[], int] = lambda: time.localtime().tm_hour,
         temperature_c: Callable[[], float | None] = lambda: hottest_zone_c(_ZONES),
         load_per_core: Callable[[], float] = lambda: os.getloadavg()[0] / (os.cpu_count() or 1),
+        paused: Callable[[], bool] = lambda: False,
     ) -> None:
         self._hours = hours_of(train_hours) if train_hours else None
         self._max_temperature_c = max_temperature_c
@@ -40,9 +42,12 @@ class Governor:
         self._local_hour = local_hour
         self._temperature_c = temperature_c
         self._load_per_core = load_per_core
+        self.paused = paused
 
     def objection(self) -> str:
         """Return why training may not begin now, in words; empty if it may."""
+        if self.paused():
+            return "it is paused by a person"
         if self._hours is not None:
             begin, end = self._hours
             hour = self._local_hour()

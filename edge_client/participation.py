@@ -37,7 +37,7 @@ from edge_client.trainer import Trainer
 from edge_client.training_job import Trained, TrainingJob
 from edge_client.uplink import Uplink
 from shared.errors import InkfleetError, ProtocolError, StorageError
-from shared.messages import BlobRef, Failure, Reply, RoundManifest, Score, ServerState, UpdateManifest
+from shared.messages import BlobRef, Failure, ModelRef, Reply, RoundManifest, Score, ServerState, UpdateManifest
 
 Event = dict[str, Any]
 
@@ -48,6 +48,7 @@ PROGRESS_INTERVAL_S = 0.2
 """The least time between two reports of a training's progress, in seconds."""
 
 _ACKNOWLEDGED_POLL_S = 0.05
+_NO_SAMPLES = "it holds no samples"
 
 
 class Participation:
@@ -131,7 +132,7 @@ class Participation:
         manifest, key = self._agent.manifest, self._agent.key
         if self._agent.activity is not Activity.FAILED or manifest is None or key is None:
             return None
-        reason = self._reason if self._failed == key and len(self._store) else "it holds no samples"
+        reason = self._reason if self._failed == key and len(self._store) else _NO_SAMPLES
         return Failure(run=key.run, round=key.round, attempt=manifest.attempt, reason=reason)
 
     @property
@@ -168,11 +169,17 @@ class Participation:
         """The store has gained or lost samples."""
         self._act(self._agent.samples_counted(len(self._store), self._clock()))
 
+    def pause_switched(self) -> None:
+        """A person has paused training, or resumed it."""
+        if self._agent.activity in (Activity.TRAINING, Activity.WAITING):
+            self._ask_governor()
+
     def round_published(self, manifest: RoundManifest) -> None:
         """The retained round manifest came, again or anew."""
         said = (RoundKey.of(manifest), manifest.attempt, manifest.phase)
         if said != self._said:
             self._said = said
+            invited = self._device in manifest.invited
             self._emit(
                 {
                     "event": "round",
@@ -181,7 +188,8 @@ class Participation:
                     "rounds": manifest.rounds,
                     "attempt": manifest.attempt,
                     "phase": manifest.phase,
-                    "invited": self._device in manifest.invited,
+                    "invited": invited,
+                    "reason": "" if invited or manifest.phase != "open" else self._unfit(manifest.model),
                 }
             )
         self._act(self._agent.round_published(manifest, self._clock()))
@@ -263,11 +271,12 @@ class Participation:
         self._governor_at = self._next_governor()
 
     def _ask_governor(self) -> None:
+        paused = self._governor.paused()
         objection = self._governor.objection()
         if objection and objection != self._objection:
             self._emit({"event": "waiting", "reason": objection})
         self._objection = objection
-        self._act(self._agent.allowed(not objection, self._clock()))
+        self._act(self._agent.allowed(not objection, self._clock(), at_once=paused))
         self._governor_at = self._next_governor()
 
     def _next_governor(self) -> float | None:
@@ -362,6 +371,16 @@ class Participation:
                 weights=self._supplies.weights(manifest),
                 split=lambda labels: self._store.split(holdout=self._holdout, labels=labels),
             )
+
+    def _unfit(self, model: ModelRef) -> str:
+        """Say why this device's samples are of no use to a model; empty if they are, or nobody here can tell."""
+        counts = self._store.counts()
+        if not counts:
+            return _NO_SAMPLES
+        labels = self._supplies.labels(model)
+        if labels is None or any(label in labels for label in counts):
+            return ""
+        return f"none of its {sum(counts.values()):,} samples has one of the {len(labels)} labels of {model.name!r}"
 
     def _saving(self, save: Callable[[], None]) -> None:
         try:

@@ -21,6 +21,7 @@ from edge_client.blob_cache import BlobCache
 from edge_client.complaints import Complaints
 from edge_client.device_folder import DeviceFolder
 from edge_client.governor import Governor
+from edge_client.learning import Learning
 from edge_client.outbox import Outbox
 from edge_client.participation import Participation
 from edge_client.presence import Presence, Sessions, capabilities
@@ -36,6 +37,8 @@ from shared.topics import Topics
 
 Event = dict[str, Any]
 
+# Reading and the network go before training: with this, a thread that reads has nine tenths of a core it shares.
+_TRAINING_NICE = 10
 _TROUBLE = Retry(first_s=2.0, cap_s=300.0)
 _FIRST_TROUBLE_S = 0.3
 _FAREWELL_S = 2.0
@@ -68,8 +71,9 @@ class Device:
     ) -> None:
         self.settings = settings
         self.folder = DeviceFolder(settings.device_folder())
+        self.learning = Learning(device=settings.name, fleet=settings.fleet, path=self.folder.learning)
         self._own_trainer = trainer is None
-        self._trainer = trainer or Trainer(threads=settings.threads)
+        self._trainer = trainer or Trainer(threads=settings.threads, nice=_TRAINING_NICE)
         self._on_event = on_event
         self._rng = rng if rng is not None else np.random.default_rng()
         self._clock = clock
@@ -107,6 +111,8 @@ class Device:
             except BaseException:
                 self.folder.unlock()
                 raise
+            self.learning.load()
+            self.learning.on_switch(lambda paused: self._queue.put(partial(self._switched, paused)))
             if self._store.notice:
                 self._emit({"event": "trouble", "reason": self._store.notice})
         return self._store
@@ -148,6 +154,7 @@ class Device:
                 train_hours=settings.train_hours,
                 max_temperature_c=settings.max_temperature_c,
                 max_load=settings.max_load,
+                paused=lambda: self.learning.paused,
             ),
             uplink=Uplink(link, topics=self._topics, device=settings.name),
             adopter=self._adopter(),
@@ -309,6 +316,10 @@ class Device:
             sha256, index = self._topics.parse_blob_chunk(topic)
             self._work.chunk(sha256, index, payload)
 
+    def _switched(self, paused: bool) -> None:
+        self._emit({"event": "paused" if paused else "resumed"})
+        self._work.pause_switched()
+
     def _count_samples(self) -> None:
         assert self._store is not None
         self._presence.count(self._store.counts())
@@ -347,7 +358,9 @@ class Device:
             raise BrokerError(reason if self._link.refused else f"{reason} (given up after {self.settings.wait_s:g} s)")
 
     def _emit(self, event: Event) -> None:
-        self._on_event({"event": event["event"], "device": self.settings.name} | event)
+        event = {"event": event["event"], "device": self.settings.name} | event
+        self.learning.observe(event)
+        self._on_event(event)
 
     def _adopter(self) -> Adopter | None:
         if not self.settings.adopt:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from edge_client.blob_cache import BlobCache
 from edge_client.fetch import Arrived, Ask, FetchEffect, Fetcher, Listen, StopListening
-from edge_client.model_shelf import lacking_blobs, load_model
+from edge_client.model_shelf import known_labels, lacking_blobs, load_model
 from edge_client.uplink import Uplink
 from shared.errors import InkfleetError, StorageError
-from shared.messages import BlobRef, RoundManifest
+from shared.labels import LabelSet
+from shared.messages import BlobRef, ModelRef, RoundManifest
 
 if TYPE_CHECKING:
     from tflite_models.bundle import ModelBundle
@@ -61,6 +62,10 @@ class Supplies:
     def model(self, manifest: RoundManifest) -> Callable[[], ModelBundle]:
         """Return what loads the round's model; see `load_model`. It may be called on any thread."""
         return partial(load_model, manifest.model, self._cache)
+
+    def labels(self, model: ModelRef) -> LabelSet | None:
+        """Return the labels of a model, where its manifest is at hand; see `known_labels`."""
+        return known_labels(model, self._cache)
 
     def weights(self, manifest: RoundManifest) -> Callable[[], bytes]:
         """Return what reads the round's weights; see `cached_weights`. It may be called on any thread."""

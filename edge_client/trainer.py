@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -61,10 +63,13 @@ class Trainer:
 
     Args:
         threads: see `Workbench`.
+        nice: how much the thread, and those of the interpreter, give way to other threads of the machine, from 0 to 19
+            (POSIX ``nice``); on Linux alone, where a thread has a priority of its own.
     """
 
-    def __init__(self, *, threads: int = 1) -> None:
+    def __init__(self, *, threads: int = 1, nice: int = 0) -> None:
         self._workbench = Workbench(threads=threads)
+        self._nice = nice
         self._jobs: queue.SimpleQueue[tuple[Job[Any], Future[Any]] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -102,6 +107,8 @@ class Trainer:
             thread.join(timeout_s)
 
     def _work(self) -> None:
+        if self._nice and sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         while (entry := self._jobs.get()) is not None:
             job, future = entry
             with self._lock:

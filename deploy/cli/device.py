@@ -117,7 +117,8 @@ def _round(event: dict[str, Any]) -> str:
         return ""
     which = f"round {event['round']} of {event['rounds']}"
     again = f", opened for the {event['attempt']}. time" if event["attempt"] > 1 else ""
-    return f"{which}{again}: {'invited' if event['invited'] else 'not invited'}"
+    why = f": {event['reason']}" if event["reason"] else ""
+    return f"{which}{again}: {'invited' if event['invited'] else 'not invited'}{why}"
 
 
 def _trained(event: dict[str, Any]) -> str:
@@ -152,6 +153,8 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "trouble": lambda event: f"trouble: {event['reason']}",
     "round": _round,
     "fetching": lambda event: f"round {event['round']}: fetching {event['bytes'] / 1e6:.1f} MB",
+    "paused": lambda event: "training is paused",
+    "resumed": lambda event: "training goes on",
     "waiting": lambda event: f"training waits: {event['reason']}",
     "trained": _trained,
     "verdict": _verdict,

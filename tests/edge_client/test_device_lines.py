@@ -9,7 +9,16 @@ import pytest
 from deploy.cli.device import in_words
 
 STARTED = {"event": "started", "device": "kitchen", "fleet": "home", "folder": "/f", "broker": "mqtt://b:1883"}
-ROUND = {"event": "round", "run": "r", "round": 2, "rounds": 9, "attempt": 1, "phase": "open", "invited": True}
+ROUND = {
+    "event": "round",
+    "run": "r",
+    "round": 2,
+    "rounds": 9,
+    "attempt": 1,
+    "phase": "open",
+    "invited": True,
+    "reason": "",
+}
 TRAINED = {"event": "trained", "round": 2, "samples": 1200, "train_s": 3.25}
 ADOPTED = {"rounds": 3, "held": 50}
 
@@ -19,6 +28,7 @@ ADOPTED = {"rounds": 3, "held": 50}
     [
         (ROUND, "round 2 of 9: invited"),
         (ROUND | {"attempt": 3, "invited": False}, "round 2 of 9, opened for the 3. time: not invited"),
+        (ROUND | {"invited": False, "reason": "it holds no samples"}, "round 2 of 9: not invited: it holds no samples"),
         (ROUND | {"phase": "closed"}, ""),
         (
             TRAINED | {"holdout_before": 0.5, "holdout_after": 0.75},

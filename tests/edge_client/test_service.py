@@ -179,6 +179,44 @@ def test_a_lost_verdict_is_given_again(aggregator: ScriptedAggregator, make: Cal
     assert watched.next("verdict")["verdict"] == "duplicate"
 
 
+def test_a_pause_ends_the_training_and_outlives_a_restart(
+    aggregator: ScriptedAggregator, make: Callable[..., Watched]
+) -> None:
+    """A person's switch stops a training of hours, is told to the aggregator, is kept, and lets it go on."""
+    watched = make()
+    aggregator.open_round(1, plan=TrainingPlan(local_epochs=10_000))
+    assert watched.next("progress")["round"] == 1
+    watched.device.learning.pause()
+    watched.next("paused")
+    assert watched.next("waiting")["reason"] == "it is paused by a person"
+    assert aggregator.next(DeviceState, where=lambda state: state.activity == "waiting").online
+    watched.device.stop()
+    again = make()
+    assert again.next("waiting")["reason"] == "it is paused by a person"
+    again.device.learning.resume()
+    again.next("resumed")
+    assert again.next("training")["round"] == 1
+    again.device.learning.pause()
+    aggregator.open_round(2)
+    assert again.next("waiting")
+    again.device.learning.resume()
+    assert again.next("verdict")["round"] == 2
+    told = again.device.learning.snapshot()
+    assert (told["round"], told["activity"], told["paused"]) == (2, "idle", False)
+    assert [own["verdict"] for own in told["history"]] == ["accepted"]
+
+
+def test_a_device_of_no_use_to_the_model_says_why(aggregator: ScriptedAggregator, make: Callable[..., Watched]) -> None:
+    """Where it is not invited and none of its samples has a label of the model, the round says so."""
+    odd = bars(20)
+    watched = make(samples=Dataset(odd.images, np.array(["alpha"] * 20), odd.writers))
+    aggregator.open_round(1, invited=("cellar",))
+    assert watched.next("round")["reason"] == "none of its 20 samples has one of the 17 labels of 'arithmetic'"
+    watched.device.open().add(bars(2), source="test")
+    aggregator.open_round(2, invited=("cellar",))
+    assert watched.next("round")["reason"] == ""
+
+
 def test_a_new_round_ends_the_training_for_the_old(
     aggregator: ScriptedAggregator, make: Callable[..., Watched]
 ) -> None:
