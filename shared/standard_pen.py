@@ -85,8 +85,8 @@ class InkPoints:
         """Draw the points with the standard pen, ``(n, 45, 45, 1) float32 in [0, 1]``. Points outside leave no ink."""
         room = SIDE + 2  # a border takes what falls outside
         middle = np.float32((room - 1) / 2)
-        x = np.clip(self.x + middle, 0, room - 1.001)
-        y = np.clip(self.y + middle, 0, room - 1.001)
+        x = np.clip(self.x + middle, 0, room - 1)
+        y = np.clip(self.y + middle, 0, room - 1)
         column, row = x.astype(np.int64), y.astype(np.int64)
         right, below = x - column, y - row
         at = (self.sample_of_point() * room + row) * room + column
