@@ -20,11 +20,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import SettingsError
 
-SECTIONS = ("aggregator", "broker", "device", "simulate")
+SECTIONS = ("aggregator", "broker", "device", "live", "simulate")
 """The tables a settings file may have, one for each command that reads it."""
 
-OTHER_VARIABLES = ("INKFLEET_DATA_", "INKFLEET_MODEL_", "INKFLEET_TEST_")
-"""How the variables begin that are no settings' of a section: the options of two commands, and what the tests read."""
+OTHER_VARIABLES = ("INKFLEET_DATA_", "INKFLEET_MODEL_", "INKFLEET_READ_", "INKFLEET_TEST_")
+"""How the variables begin that are no settings' of a section: the options of some commands, and what the tests read."""
 
 
 class Settings(BaseModel):

@@ -17,6 +17,8 @@ COMMANDS = {
     "aggregator": ("deploy.cli.aggregator:command", "Serve a fleet: run rounds, average, broadcast."),
     "device": ("deploy.cli.device:command", "Be a device: train on your own samples, publish weights."),
     "broker": ("deploy.cli.broker:command", "Run an MQTT broker for a fleet on this machine."),
+    "read": ("deploy.cli.read:command", "Read handwritten maths in pictures and videos."),
+    "live": ("deploy.cli.live:command", "Read handwritten maths from a camera as it runs."),
     "data": ("deploy.cli.data:group", "Import, generate, split and show handwriting."),
     "model": ("deploy.cli.model:group", "Build, inspect, verify and evaluate models."),
     "doctor": ("deploy.cli.doctor:command", "Check that this machine can run Inkfleet."),

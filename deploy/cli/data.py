@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,9 +10,9 @@ from typing import Any
 import numpy as np
 import rich_click as click
 
+from deploy.cli.progress import progress_bar
 from deploy.device_sets import account_of_devices, write_devices
 from shared.dataset import Dataset
-from shared.datasets.report import Progress
 from shared.errors import DataError, SettingsError, StorageError
 from shared.files import write_bytes
 from shared.labels import LABEL_SETS, canonical_label, label_set
@@ -68,7 +65,7 @@ def import_(source: Path, out: Path, labels: str | None, ink_width: float | None
     """
     from deploy.datasets import open_any
 
-    with _progress("Reading") as progress:
+    with progress_bar("Reading") as progress:
         imported = open_any(
             source, labels=label_set(labels) if labels else None, ink_width_px=ink_width, progress=progress
         )
@@ -148,7 +145,7 @@ def split(
     way = parse_partition(spec) if spec else None
     from deploy.datasets import open_any
 
-    with _progress("Reading") as progress:
+    with progress_bar("Reading") as progress:
         dataset = open_any(source, labels=label_set(labels) if labels else None, progress=progress).dataset
     rng = np.random.default_rng(seed)
     said: dict[str, Any] = {"source": str(source), "seed": seed}
@@ -206,7 +203,7 @@ def show(
     from deploy.contact_sheet import contact_sheet
     from deploy.datasets import open_any
 
-    with _progress("Reading") as progress:
+    with progress_bar("Reading") as progress:
         dataset = open_any(source, progress=progress).dataset
     title = source.name
     if labels:
@@ -268,19 +265,3 @@ def _account(dataset: Dataset) -> dict[str, Any]:
 
 def _say(said: dict[str, Any], words: str, as_json: bool) -> None:
     click.echo(json.dumps(said, ensure_ascii=False) if as_json else words)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Progress | None]:
-    """Show a bar on standard error, where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
