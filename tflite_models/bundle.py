@@ -79,6 +79,11 @@ def builtin_names() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in _ARTEFACTS.glob(f"*/{MANIFEST_FILE}")))
 
 
+def builtin_folder(label_set: str) -> Path:
+    """Name the folder of the model that ships for a label set."""
+    return _ARTEFACTS / label_set
+
+
 def builtin_bundle(label_set: str) -> ModelBundle:
     """Load the model that ships for a label set.
 
@@ -87,7 +92,7 @@ def builtin_bundle(label_set: str) -> ModelBundle:
     """
     if label_set not in builtin_names():
         raise ModelError(f"no model ships for {label_set!r}; choose {', '.join(builtin_names())}, or build one")
-    return ModelBundle.load(_ARTEFACTS / label_set)
+    return ModelBundle.load(builtin_folder(label_set))
 
 
 def _read(path: Path) -> bytes:

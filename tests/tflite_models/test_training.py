@@ -10,7 +10,15 @@ from shared.errors import DataError, ModelError, SettingsError
 from tflite_models.bundle import ModelBundle
 from tflite_models.runtime.evaluation import evaluate
 from tflite_models.runtime.program import TrainingProgram
-from tflite_models.runtime.training import TrainHyper, TrainingStopped, TrainResult, draw_masks, padded_batches, train
+from tflite_models.runtime.training import (
+    TrainHyper,
+    TrainingStopped,
+    TrainResult,
+    draw_masks,
+    drawn_order,
+    padded_batches,
+    train,
+)
 
 Strokes = tuple[NDArray[np.uint8], NDArray[np.int32]]
 
@@ -45,6 +53,40 @@ def test_same_seed_same_weights(program: TrainingProgram, strokes: Strokes) -> N
         ends.append(program.get_weights())
     assert all(np.array_equal(ends[0][name], ends[1][name]) for name in start)
     assert not np.array_equal(ends[0]["conv1.kernel"], start["conv1.kernel"])
+
+
+def test_changed_samples_are_drawn_from_the_generator(program: TrainingProgram, strokes: Strokes) -> None:
+    """Augmentation and balance give the same bits with the same seed, and other ones than training without them."""
+    start = program.get_weights()
+    ends = []
+    for augment, balance in ((0.5, 0.5), (0.5, 0.5), (0.5, 0.0), (0.0, 0.0)):
+        program.set_weights(start)
+        program.reset_optimizer()
+        rng = np.random.default_rng(6)
+        hyper = TrainHyper(lr=0.02)
+        train(program, *strokes, hyper=hyper, epochs=2, batch_size=32, rng=rng, augment=augment, balance=balance)
+        ends.append(program.get_weights()["conv1.kernel"])
+    assert np.array_equal(ends[0], ends[1])
+    assert not np.array_equal(ends[0], ends[2])
+    assert not np.array_equal(ends[2], ends[3])
+
+
+def test_an_epoch_can_even_out_labels() -> None:
+    """At 0 every sample comes once; at 1 every label as often; between them in between; always as many in all."""
+    labels = np.repeat(np.arange(4, dtype=np.int32), [600, 60, 30, 10])
+    rng = np.random.default_rng(2)
+    assert sorted(drawn_order(labels, balance=0, rng=rng).tolist()) == list(range(700))
+    shares = {}
+    for balance in (0.5, 1.0):
+        order = drawn_order(labels, balance=balance, rng=rng)
+        assert len(order) == 700
+        shares[balance] = np.bincount(labels[order]) / 700
+        times = np.bincount(order, minlength=700)
+        for label in range(4):
+            assert np.ptp(times[labels == label]) <= 1
+    assert shares[1.0] == pytest.approx([0.25] * 4, abs=0.01)
+    roots = np.sqrt([600, 60, 30, 10])
+    assert shares[0.5] == pytest.approx(roots / roots.sum(), abs=0.01)
 
 
 def test_progress_and_stop(program: TrainingProgram, strokes: Strokes) -> None:
