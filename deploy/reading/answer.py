@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_client.expression import text_of
+from edge_client.expression.value import Value
 from edge_client.reading.result import Line, Reading
-from edge_client.reading_json import Worth
 from edge_client.vision.trace import Picture
 
 DOUBTFUL = 0.6
@@ -32,7 +32,7 @@ class Answer:
     name: str
     picture: Picture
     reading: Reading
-    values: tuple[Worth, ...]
+    values: tuple[Value, ...]
     frame: int | None = None
 
     @property
