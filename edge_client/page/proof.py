@@ -1,4 +1,4 @@
-"""What a person does to a reading: says what a symbol is, splits one, joins two, throws one away, says "all right".
+"""What a person does to a reading: says what a symbol is, splits one, joins two, throws one away, undoes it.
 
 Every step returns the reading as it is then; a line that a person has touched is read anew with what they said as
 given, so that the rest of the line profits at once.
@@ -92,6 +92,17 @@ def discard(shelved: Shelved, recogniser: Recogniser, *, line: int, symbol: int)
     return _with_inks(shelved, recogniser, line=line, without=[symbol], and_with=[])
 
 
+def undo(shelved: Shelved) -> Shelved:
+    """Take the last step back. What was learnt from it stays learnt, until the symbol is said to be something else.
+
+    Raises:
+        DataError: there was no step.
+    """
+    if shelved.before is None:
+        raise DataError("there is nothing to undo")
+    return replace(shelved.before, revision=shelved.revision + 1)
+
+
 def samples_to_learn(before: Shelved, after: Shelved) -> list[tuple[Sample, str]]:
     """Return what a step has made known: samples and labels of symbols that were not learnt so before."""
     return [
@@ -118,7 +129,7 @@ def carried_over(before: Shelved, after: Shelved, recogniser: Recogniser) -> She
     for at, line in enumerate(told.reading.lines):
         if any(said.get(ink_key(symbol.ink), symbol.label) != symbol.label for symbol in line.symbols):
             told = _read_anew(told, recogniser, line=at, inks=[symbol.ink for symbol in line.symbols])
-    return replace(told, revision=before.revision + 1)
+    return replace(told, revision=before.revision + 1, before=None)
 
 
 def line_at(shelved: Shelved, *, line: int) -> Line:

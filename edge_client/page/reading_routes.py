@@ -60,6 +60,7 @@ class ReadingRoutes:
             Route(f"{one}/split", self.split, methods=["POST"]),
             Route(f"{one}/join", self.join, methods=["POST"]),
             Route(f"{one}/discard", self.discard, methods=["POST"]),
+            Route(f"{one}/undo", self.undo, methods=["POST"]),
         ]
 
     # -- what is read -------------------------------------------------------------------------------------------------
@@ -147,6 +148,10 @@ class ReadingRoutes:
             request, body, lambda reading: proof.discard(reading, self._reader, line=line, symbol=symbol)
         )
 
+    async def undo(self, request: Request) -> Response:
+        """Take the last step back."""
+        return await self._change(request, await read_json(request), proof.undo)
+
     # -- on the desk's thread -----------------------------------------------------------------------------------------
 
     def _read_drawing(self, drawing: Drawing, before: Shelved | None) -> dict[str, Any]:
@@ -185,6 +190,8 @@ class ReadingRoutes:
         except proof.NoSuchSymbolError as error:
             raise RefusedError(404, str(error)) from None
         learnt = proof.samples_to_learn(before, after)
+        if step is not proof.undo:
+            after = after.after(before)
         # First the store, then the shelf: what could not be stored can be said again.
         added = self._backend.corrections.add(learnt, source=before.origin) if learnt else None
         told = self._tell(self._shelf.keep(after))

@@ -71,13 +71,7 @@ class PageServer:
             SettingsError: the host is not of loopback and there is no token, the token is too short, or nobody can
                 listen at this address.
         """
-        if not self._token and not is_loopback(self._host):
-            raise SettingsError(
-                f"the page at {self._host!r} would be open to everyone in the network: set a token, "
-                "or leave it at 127.0.0.1"
-            )
-        if self._token and len(self._token) < LEAST_TOKEN:
-            raise SettingsError(f"the page's token is too short: give at least {LEAST_TOKEN} characters")
+        check_access(self._host, token=self._token)
         listener = self._listen()
         self._address = (self._host, listener.getsockname()[1])
         self._thread = threading.Thread(target=self._serve, args=[listener], name="page", daemon=True)
@@ -149,6 +143,20 @@ class PageServer:
         self._server = uvicorn.Server(config)
         self._ready.set()
         await self._server.serve(sockets=[listener])
+
+
+def check_access(host: str, *, token: str) -> None:
+    """Make sure that nobody can open the page who should not.
+
+    Raises:
+        SettingsError: the host is not of loopback and there is no token, or the token is too short.
+    """
+    if not token and not is_loopback(host):
+        raise SettingsError(
+            f"the page at {host!r} would be open to everyone in the network: set a token, or leave it at 127.0.0.1"
+        )
+    if token and len(token) < LEAST_TOKEN:
+        raise SettingsError(f"the page's token is too short: give at least {LEAST_TOKEN} characters")
 
 
 def _why(error: Exception) -> str:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from edge_client.reading.result import Line, Reading, Symbol
 from edge_client.vision.ink import InkPart
 
+MOST_UNDONE = 20
+"""So many steps of a person can be undone."""
+
 MOST_READINGS = 24
 """So many are kept; the one that was not looked at for the longest time leaves first."""
 
@@ -28,6 +31,7 @@ class Shelved:
         picture: of what was read, as a JPEG; empty for a drawing, which the browser has.
         said: labels that a person has said, by the ink.
         learnt: ink whose sample is in the store under its label.
+        before: as it was before the last step; None if there was none.
     """
 
     id: str
@@ -37,10 +41,20 @@ class Shelved:
     picture: bytes = b""
     said: dict[InkKey, str] = field(default_factory=dict)
     learnt: frozenset[InkKey] = frozenset()
+    before: Shelved | None = None
 
     def with_reading(self, reading: Reading) -> Shelved:
         """Return it with another reading."""
         return replace(self, reading=reading, revision=self.revision + 1)
+
+    def after(self, before: Shelved) -> Shelved:
+        """Return it with a way back to another."""
+        return replace(self, before=before._shortened(MOST_UNDONE - 1))
+
+    def _shortened(self, steps: int) -> Shelved:
+        if self.before is None:
+            return self
+        return replace(self, before=self.before._shortened(steps - 1) if steps > 0 else None)
 
 
 def ink_key(ink: InkPart) -> InkKey:

@@ -1,0 +1,50 @@
+// Speaking with the device.
+
+export class Refusal extends Error {
+  constructor(status, line) {
+    super(line);
+    this.status = status;
+  }
+}
+
+/** Ask the device: JSON there and back; an error carries the device's own line. */
+export async function ask(path, { method = "GET", json, body, type, signal } = {}) {
+  const headers = json !== undefined ? { "content-type": "application/json" } : type ? { "content-type": type } : {};
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers, signal, body: json !== undefined ? JSON.stringify(json) : body });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refusal(0, "The device does not answer. Is it still running?");
+  }
+  if (answer.status === 401) {
+    location.reload();
+    throw new Refusal(401, "Please log in again.");
+  }
+  if (!answer.ok) throw new Refusal(answer.status, await reason(answer));
+  return answer.json();
+}
+
+async function reason(answer) {
+  try {
+    const line = (await answer.json()).error;
+    return `${line.charAt(0).toUpperCase()}${line.slice(1)}.`;
+  } catch {
+    return `The device answered with ${answer.status}.`;
+  }
+}
+
+/** Listen to the device's news; `gone` and `back` tell of the connection. */
+export function listen(handlers, { gone, back }) {
+  const source = new EventSource("/api/news");
+  source.onopen = back;
+  source.onerror = () => {
+    gone();
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => listen(handlers, { gone, back }), 3000);
+  };
+  for (const [name, handle] of Object.entries(handlers)) {
+    source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+  }
+  addEventListener("pagehide", () => source.close(), { once: true });
+  return source;
+}
