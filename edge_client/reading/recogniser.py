@@ -15,7 +15,7 @@ from edge_client.reading.result import Line, Reading, Symbol
 from edge_client.vision.ink import InkPage, InkPart
 from edge_client.vision.trace import Trace
 from shared.labels import LabelSet
-from shared.sample import canonical_sample
+from shared.sample import canonical_samples
 from tflite_models.bundle import ModelBundle
 from tflite_models.runtime.reader import FrozenReader
 from tflite_models.runtime.weights import Weights
@@ -127,7 +127,7 @@ def typical_em(inks: Sequence[InkPart]) -> float:
 
 
 def _classify(found: Sequence[Candidate], reader: FrozenReader) -> None:
-    samples = np.stack([canonical_sample(candidate.ink.mask) for candidate in found])
+    samples = canonical_samples([candidate.ink.mask for candidate in found])
     for candidate, sample, logits in zip(found, samples, reader.logits(samples), strict=True):
         candidate.sample, candidate.logits = sample, logits
 
