@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from shared.errors import DataError, SettingsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ARITHMETIC = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "+", "-", "times", "div", "=", "(", ")")
 ALGEBRA = (*ARITHMETIC, "x", "y", "z", "a", "b", "c", "forward_slash")
@@ -100,6 +102,9 @@ class LabelSet:
         Raises:
             DataError: a label is not in this set.
         """
+        # Not above: what only spells labels, such as the process that computes values, does without NumPy.
+        import numpy as np
+
         try:
             return np.fromiter((self._index[label] for label in labels), np.int32)
         except KeyError as error:

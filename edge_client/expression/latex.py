@@ -20,8 +20,12 @@ def _latex(row: Row, depth: int) -> str:
     if depth > MAX_DEPTH:
         return "\\ldots "
     written: list[str] = []
-    for item in merged(row):
-        if isinstance(item, Sign):
+    items = tuple(merged(row))
+    roofs = _roofs(items)
+    for i, item in enumerate(items):
+        if i in roofs:
+            written.append(roofs[i])
+        elif isinstance(item, Sign):
             written.append(label_latex(item.label))
         elif isinstance(item, Raised):
             # Without anything under it, or with a fraction, which has no corner of its own to hang it on.
@@ -34,3 +38,18 @@ def _latex(row: Row, depth: int) -> str:
             numerator, denominator = (_latex(side, depth + 1) for side in (item.numerator, item.denominator))
             written.append(f"\\frac{{{numerator}}}{{{denominator}}}")
     return "".join(written)
+
+
+def _roofs(items: Row) -> dict[int, str]:
+    """Return what stands in place of a root's sign and its brackets: a roof over what is in them."""
+    labels = [item.label if isinstance(item, Sign) else "" for item in items]
+    found: dict[int, str] = {}
+    opened: list[int] = []
+    for i, label in enumerate(labels):
+        if label == "(":
+            opened.append(i)
+        elif label == ")" and opened:
+            opening = opened.pop()
+            if opening and labels[opening - 1] == "sqrt":
+                found |= {opening - 1: "\\sqrt", opening: "{", i: "}"}
+    return found
