@@ -28,7 +28,7 @@ class NetworkStream:
     interval_s = 0.0
 
     def __init__(self, url: str) -> None:
-        self.name = "stream " + re.sub(r"//[^/@]*@", "//", url)
+        self.name = f"stream {without_password(url)}"
         self._url = url
         self._decoder: Decoder | None = None
 
@@ -52,3 +52,8 @@ class NetworkStream:
         if self._decoder is not None:
             self._decoder.close()
             self._decoder = None
+
+
+def without_password(url: str) -> str:
+    """Return an address without the user and password in it."""
+    return re.sub(r"//[^/@]*@", "//", url)

@@ -194,7 +194,7 @@ class _Drawing:
 
     def _fitted(self, line: Line, value: Value | None, room: int) -> tuple[Formula, str, int]:
         """Set a line so that it fits: smaller if need be, and the value cut short if it is still too long."""
-        tail = _said(value)
+        tail = in_words(value).replace("-", "−").replace("*", "×")
         for size in (self._px(34), self._px(26), self._px(20), self._px(14)):
             formula = typeset(line.row, size=size, face=self._face)
             needed = formula.width + self._px(60) + (self._face.width(tail, size=size) + self._px(16) if tail else 0)
@@ -258,12 +258,11 @@ def _bars(row: Row) -> Iterator[int]:
             yield from _bars(item.inner)
 
 
-def _said(value: Value | None) -> str:
-    """Return a value as it stands beside its expression."""
+def in_words(value: Value | None) -> str:
+    """Return a value as it stands beside its expression; empty where there is nothing to say."""
     if value is None or not value.text:
         return ""
-    text = value.text.replace("-", "−").replace("*", "×")
-    return f"= {text}" if value.kind in ("number", "form") else text
+    return f"= {value.text}" if value.kind in ("number", "form") else value.text
 
 
 def _overlap(one: Box, other: Box) -> bool:

@@ -229,7 +229,7 @@ class LiveReader:
         except Exception as error:  # one picture that cannot be read must not end a service
             self._fault = f"this picture cannot be read: {type(error).__name__}: {error}"
         else:
-            stable = self._stabiliser.update(reading, still=frame.still)
+            stable = self._stabiliser.update(reading, at_s=frame.at_s, still=frame.still)
         now = self._clock()
         self._rate.note(now)
         self._publish(frame.picture, stable)

@@ -23,7 +23,9 @@ class Patience:
         to_relabel: of the last ``memory`` frames that must agree before the same number of symbols is shown as
             another text: most often nothing was written, and the reader wavers.
         memory: frames that a line remembers; a text that none of them had is no longer shown.
+        in_a_row: frames that convince wherever they all agree.
         to_vanish: frames in a row without the line before it disappears.
+        vanish_s: a line that was not seen for so long, in seconds, disappears sooner where frames are slow.
     """
 
     to_show: int = 3
@@ -31,11 +33,14 @@ class Patience:
     to_extend: int = 4
     to_relabel: int = 12
     memory: int = 16
+    in_a_row: int = 8
     to_vanish: int = 8
+    vanish_s: float = 1.0
 
 
 _SAME_PLACE = 0.5  # of the smaller box, that lies in the other
 _SAME_SIZE = 1.3
+_FEWEST_MISSED = 2
 _NEWEST = 0.3  # the newest frame's part in the confidence that is shown
 
 
@@ -45,6 +50,7 @@ class _Track:
 
     box: Box
     texts: deque[str]
+    seen_s: float
     missed: int = 0
     shown: Line | None = None
     shown_text: str = ""
@@ -62,13 +68,14 @@ class Stabiliser:
         """Forget what was seen: the next frame shows something else."""
         self._tracks = []
 
-    def update(self, reading: Reading, *, still: bool = False) -> Reading | None:
+    def update(self, reading: Reading, *, at_s: float, still: bool = False) -> Reading | None:
         """Take in the newest reading and return the stable one; None while no line is stable.
 
         Boxes are those of the newest frame wherever it reads the same text, and move with the line where it does not.
 
         Args:
             reading: of the newest frame.
+            at_s: when the frame was taken, in seconds.
             still: it is a picture of its own, not a frame of a film: it is stable at once, and all before is past.
         """
         if still or (reading.width, reading.height) != self._size:
@@ -77,16 +84,21 @@ class Stabiliser:
         texts = [text_of(line.row) for line in reading.lines]
         if still:
             return reading if reading.lines else None
-        for track, found in self._matched(reading.lines, texts):
+        for track, found in self._matched(reading.lines, texts, at_s):
             if found is None:
                 track.missed += 1
             else:
                 self._see(track, reading.lines[found], texts[found])
-        self._tracks = [track for track in self._tracks if track.missed < self._patience.to_vanish]
+                track.seen_s = at_s
+        self._tracks = [track for track in self._tracks if not self._is_gone(track, at_s)]
         shown = sorted((track.shown for track in self._tracks if track.shown is not None), key=lambda line: line.box[1])
         return replace(reading, lines=tuple(shown)) if shown else None
 
-    def _matched(self, lines: Sequence[Line], texts: Sequence[str]) -> list[tuple[_Track, int | None]]:
+    def _is_gone(self, track: _Track, at_s: float) -> bool:
+        slow = track.missed >= _FEWEST_MISSED and at_s - track.seen_s > self._patience.vanish_s
+        return slow or track.missed >= self._patience.to_vanish
+
+    def _matched(self, lines: Sequence[Line], texts: Sequence[str], at_s: float) -> list[tuple[_Track, int | None]]:
         """Pair every line with its track, a new one if need be; first by place, then by what is written."""
         pairs: dict[int, int] = {}
         near = sorted(
@@ -107,7 +119,7 @@ class Stabiliser:
         for i, line in enumerate(lines):
             if i not in pairs.values():
                 pairs[len(self._tracks)] = i
-                self._tracks.append(_Track(line.box, deque(maxlen=self._patience.memory)))
+                self._tracks.append(_Track(line.box, deque(maxlen=self._patience.memory), at_s))
         return [(track, pairs.get(t)) for t, track in enumerate(self._tracks)]
 
     def _see(self, track: _Track, line: Line, text: str) -> None:
@@ -129,7 +141,8 @@ class Stabiliser:
             return lately >= patience.to_show
         if len(line.symbols) != len(track.shown.symbols):
             return lately >= patience.to_extend
-        return track.texts.count(text) >= patience.to_relabel
+        latest = list(track.texts)[-patience.in_a_row :]
+        return track.texts.count(text) >= patience.to_relabel or latest == [text] * patience.in_a_row
 
 
 def _smoothed(shown: Line, newest: Line) -> Line:

@@ -13,6 +13,7 @@ from edge_client.camera.frame import Picture
 from shared.errors import RunError
 
 _PROBE_S = 20.0
+_OPENCV_KEYS = {27: "escape", 32: "space"}
 _FILLS = 0.9  # of the screen, at most, when the window opens
 
 
@@ -28,7 +29,7 @@ class Window(Protocol):
     def show(self, picture: Picture) -> None:
         """Show a picture ``(height, width, 3) uint8``, BGR, as large as the window is."""
 
-    def keys(self) -> list[str]:
+    def pressed(self) -> list[str]:
         """Return the keys that were pressed since the last call (``q``, ``escape``, ``space``), and keep it alive."""
 
     def close(self) -> None:
@@ -68,8 +69,6 @@ def _opencv_can_open() -> bool:
 class OpenCvWindow:
     """A window of OpenCV (``opencv-python``)."""
 
-    _KEYS = {27: "escape", 32: "space"}  # noqa: RUF012
-
     def __init__(self, title: str) -> None:
         import cv2
 
@@ -86,14 +85,14 @@ class OpenCvWindow:
             self._shown = True
         self._cv2.imshow(self._title, picture)
 
-    def keys(self) -> list[str]:
-        """See `Window.keys`."""
+    def pressed(self) -> list[str]:
+        """See `Window.pressed`."""
         code = self._cv2.waitKey(1)
         if self._shown and self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) < 1:
             self.closed = True
         if code < 0:
             return []
-        return [self._KEYS.get(code & 0xFF, chr(code & 0xFF).lower())]
+        return [_OPENCV_KEYS.get(code & 0xFF, chr(code & 0xFF).lower())]
 
     def close(self) -> None:
         """See `Window.close`."""
@@ -118,7 +117,7 @@ class TkWindow:
                 "(sudo apt install python3-tk)"
             ) from None
         self.closed = False
-        self._pressed: list[str] = []
+        self._heard: list[str] = []
         try:
             self._root = tkinter.Tk(className="inkfleet")
         except tkinter.TclError as error:
@@ -128,7 +127,7 @@ class TkWindow:
         self._root.configure(background="black")
         self._canvas = tkinter.Label(self._root, background="black", borderwidth=0)
         self._canvas.pack(fill="both", expand=True)
-        self._root.bind("<Key>", lambda event: self._pressed.append(event.keysym.lower()))
+        self._root.bind("<Key>", lambda event: self._heard.append(event.keysym.lower()))
         self._root.protocol("WM_DELETE_WINDOW", self._on_close)
         self._photo: Any = None
 
@@ -153,11 +152,11 @@ class TkWindow:
         self._canvas.configure(image=photo)
         self._photo = photo
 
-    def keys(self) -> list[str]:
-        """See `Window.keys`."""
+    def pressed(self) -> list[str]:
+        """See `Window.pressed`."""
         if not self.closed:
             self._root.update()
-        pressed, self._pressed = self._pressed, []
+        pressed, self._heard = self._heard, []
         return pressed
 
     def close(self) -> None:
