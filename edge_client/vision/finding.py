@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_client.vision.dust import without_dust
+from edge_client.vision.erasing import erase, raise_needed
 from edge_client.vision.grey import is_light_on_dark, to_grey
 from edge_client.vision.ink import InkPage
 from edge_client.vision.light import paper_level, reach_of
 from edge_client.vision.parts import connected_parts, line_width
-from edge_client.vision.ruling import erase, find_ruling, raise_needed
+from edge_client.vision.ruling import find_ruling
 from edge_client.vision.scale import to_working_size
 from edge_client.vision.sheet import find_sheet
 from edge_client.vision.threshold import needed_darkness, noise_floor
@@ -60,22 +61,22 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
     trace.show("light", lambda: 255 - dark)
     with trace.step("ruling"):
         floor = noise_floor(dark if beyond is None else dark[~beyond][None])
-        rulings, darkness = find_ruling(dark, grey=grey, paper=paper, floor=floor)
+        ruled = find_ruling(dark, grey=grey, paper=paper, floor=floor)
     with trace.step("ink"):
-        needed = needed_darkness(dark, paper=paper, floor=floor, ink=darkness, reach=reach)
-        needed = raise_needed(needed, rulings, paper=paper, ink=darkness)
+        needed = needed_darkness(dark, paper=paper, floor=floor, ink=ruled.ink, reach=reach)
+        needed = raise_needed(needed, ruled, paper=paper)
         if beyond is not None:
             needed[beyond] = 255
         limit = cv2.resize(cv2.subtract(paper, needed), (grey.shape[1], grey.shape[0]))
         ink = cv2.compare(grey, limit, cv2.CMP_LT)
     trace.show("ink", lambda: 255 - ink)
     with trace.step("lines"):
-        ink = erase(ink, rulings, darkness=darkness)
+        ink = erase(ink, ruled)
     trace.show("lines", lambda: 255 - ink)
     with trace.step("parts"):
         parts = connected_parts(ink)
         parts = without_dust(
-            parts, dark=dark, paper=paper, ink=darkness, ink_width=line_width(parts), shape=grey.shape
+            parts, dark=dark, paper=paper, ink=ruled.ink, ink_width=line_width(parts), shape=grey.shape
         )
         ink_width = line_width(parts)
         parts.sort(key=lambda part: (part.x, part.y))

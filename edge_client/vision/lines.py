@@ -14,8 +14,9 @@ _STEEPEST = 0.26  # slope: 14.5 degrees
 _COARSE_STEPS, _FINE_STEPS = 17, 13
 _FINE_REACH = 0.06  # slope: lines of a family differ by this much under perspective
 _SUPPORT = 0.6  # of the strips: a line that stands alone
-_SUPPORT_IN_FAMILY = 0.35  # of the strips: a line parallel to many such lines
+_SUPPORT_IN_FAMILY = 0.45  # of the strips: a line parallel to many such lines
 _FAMILY = 9
+_LEAST_STRIPS = 6  # of a line on the page: less of it at a corner is left alone
 _CAP = 40  # grey levels: nothing darker counts more, so that ink does not pass for a line
 _CREST = 1.5  # grey levels that a line's row stands out by, at least
 
@@ -28,8 +29,8 @@ class Lines:
 
     Attributes:
         along: ``(s,) float32``, the columns at which the lines are known, in pixels, rising.
-        across: ``(n, s) float32``, the row of every line there.
-        support: ``(n,) float32``, the share of the page's width that shows the line, from 0 to 1.
+        across: ``(n, s) float32``, the row of every line there; beyond the page where a line only cuts a corner.
+        support: ``(n,) float32``, the share of the line's way across the page that shows it, from 0 to 1.
     """
 
     along: Table
@@ -75,15 +76,16 @@ def find_lines(dark: Picture, *, floor: float) -> Lines:
     crests = ((strips >= cv2.dilate(strips, np.ones((5, 1), np.uint8))) & stands_out).view(np.uint8)
 
     slopes = np.linspace(-_STEEPEST, _STEEPEST, _COARSE_STEPS)
-    found = _radon(cv2.dilate(crests, np.ones((7, 1), np.uint8)), slopes * step)
+    margin = int(np.ceil((_STEEPEST + _FINE_REACH) * width / 2)) + 1
+    found = _radon(cv2.dilate(crests, np.ones((7, 1), np.uint8)), slopes * step, margin=margin)
     if found.max() < _SUPPORT:
         return none
     slopes = slopes[np.argmax((found**4).sum(axis=1))] + np.linspace(-_FINE_REACH, _FINE_REACH, _FINE_STEPS)
-    found = _radon(cv2.dilate(crests, np.ones((3, 1), np.uint8)), slopes * step)
+    found = _radon(cv2.dilate(crests, np.ones((3, 1), np.uint8)), slopes * step, margin=margin)
     peaks, rows = _peaks(found)
     if not len(rows):
         return none
-    straight = rows[:, None] + slopes[peaks, None] * step * _from_middle()
+    straight = rows[:, None] - margin + slopes[peaks, None] * step * _from_middle()
     return Lines(along, _follow(strips, straight), found[peaks, rows])
 
 
@@ -91,18 +93,27 @@ def _from_middle() -> NDArray[np.float64]:
     return np.arange(_STRIPS) - (_STRIPS - 1) / 2
 
 
-def _radon(crests: Picture, drops: NDArray[np.float64]) -> Table:
-    """Return for every slope (rows a strip) and every row the share of strips with a crest, ``(slopes, h) float32``."""
+def _radon(crests: Picture, drops: NDArray[np.float64], *, margin: int) -> Table:
+    """Return what share of its strips on the page shows every line, ``(slopes, margin + h + margin) float32``.
+
+    Args:
+        crests: ``(h, strips) uint8``, 1 where a strip stands out.
+        drops: the slopes, in rows a strip.
+        margin: how far above and below the page a line may be in the middle and yet cross a corner, in rows.
+    """
     height = crests.shape[0]
     shifts = np.rint(drops[:, None] * _from_middle()).astype(np.intp)
-    most = int(np.abs(shifts).max())
-    padded = np.zeros((_STRIPS, height + 2 * most), np.uint8)
-    padded[:, most : most + height] = crests.T
-    windows = np.lib.stride_tricks.sliding_window_view(padded, height, axis=1)
-    total = np.zeros((len(drops), height), np.uint8)
+    rows = height + 2 * margin
+    # the upper byte of every cell counts strips on the page, the lower those with a crest: both add up in one pass
+    padded = np.zeros((_STRIPS, rows + 2 * margin), np.uint16)
+    padded[:, 2 * margin : 2 * margin + height] = crests.T.astype(np.uint16) + 256
+    windows = np.lib.stride_tricks.sliding_window_view(padded, rows, axis=1)
+    total = np.zeros((len(drops), rows), np.uint16)
     for strip in range(_STRIPS):
-        total += windows[strip, most + shifts[:, strip]]
-    return total.astype(np.float32) / _STRIPS
+        total += windows[strip, margin + shifts[:, strip]]
+    seen, hits = total >> 8, total & 255
+    share: Table = np.where(seen >= _LEAST_STRIPS, hits / np.maximum(seen, 1), 0.0).astype(np.float32)
+    return share
 
 
 def _peaks(found: Table) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
