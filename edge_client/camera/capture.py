@@ -12,6 +12,8 @@ class Capture(Protocol):
 
     Attributes:
         name: for a person to read, in one line; without a password.
+        title: what the last picture is of, as it is named elsewhere: a file's path, a device, an address without a
+            password.
         live: the world goes on whether or not it is looked at. Such a source has no end: when its pictures cease it
             was lost, and is opened again.
         still: its pictures are pictures of their own, and no frames of a film.
@@ -20,6 +22,7 @@ class Capture(Protocol):
     """
 
     name: str
+    title: str
     live: bool
     still: bool
     interval_s: float

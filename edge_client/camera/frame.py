@@ -20,9 +20,11 @@ class Frame:
         number: from 0, of all pictures that the source took; what is missing between two frames was dropped.
         at_s: when it was taken, in seconds of the source's clock.
         still: it is a picture of its own and no frame of a film: the next one may show something else altogether.
+        title: what it is of: a file's path, a device, an address.
     """
 
     picture: Picture
     number: int
     at_s: float
     still: bool = False
+    title: str = ""

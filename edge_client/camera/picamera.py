@@ -26,6 +26,7 @@ class PiCamera:
     interval_s = 0.0
 
     def __init__(self, *, size: tuple[int, int], index: int = 0) -> None:
+        self.title = f"picamera{index or ''}"
         self.name = f"picamera {index}" if index else "picamera"
         self._size = size
         self._index = index

@@ -202,7 +202,9 @@ class Source:
         if picture is None:
             return None
         self._trouble = ""
-        frame = Frame(_in_colour(picture), self._count + skip, self._clock(), still=self._capture.still)
+        capture = self._capture
+        at_s = self._clock()
+        frame = Frame(_in_colour(picture), self._count + skip, at_s, still=capture.still, title=capture.title)
         self._count += skip + 1
         return frame
 

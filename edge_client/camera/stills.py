@@ -27,6 +27,7 @@ class Stills:
 
     def __init__(self, path: Path, *, pace_s: float | None = None) -> None:
         self.name = f"{'folder' if path.is_dir() else 'picture'} {path}"
+        self.title = str(path)
         self.interval_s = DEFAULT_PACE_S if pace_s is None else pace_s
         self._path = path
         self._left: list[Path] = []
@@ -47,7 +48,11 @@ class Stills:
     def next(self, *, skip: int = 0) -> Picture | None:
         """Load the next picture."""
         del self._left[len(self._left) - skip :]
-        return read_picture(self._left.pop()) if self._left else None
+        if not self._left:
+            return None
+        path = self._left.pop()
+        self.title = str(path)
+        return read_picture(path)
 
     def close(self) -> None:
         """Forget the list."""

@@ -28,7 +28,8 @@ class NetworkStream:
     interval_s = 0.0
 
     def __init__(self, url: str) -> None:
-        self.name = f"stream {without_password(url)}"
+        self.title = without_password(url)
+        self.name = f"stream {self.title}"
         self._url = url
         self._decoder: Decoder | None = None
 

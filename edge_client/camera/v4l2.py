@@ -30,6 +30,7 @@ class V4l2Camera:
     interval_s = 0.0
 
     def __init__(self, device: Path, *, size: tuple[int, int]) -> None:
+        self.title = str(device)
         self.name = f"camera {device}"
         self._device = device
         self._size = size

@@ -25,6 +25,7 @@ class VideoFile:
     still = False
 
     def __init__(self, path: Path, *, pace_s: float | None = None) -> None:
+        self.title = str(path)
         self.name = f"video {path}"
         self.interval_s = pace_s or 0.0
         self._path = path

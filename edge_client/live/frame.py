@@ -17,6 +17,7 @@ class LiveFrame:
 
     Attributes:
         seq: grows with every frame that there is to see.
+        title: what it is a picture of: a file's path, a device, an address.
         raw: as it came from the source, ``(height, width, 3) uint8``, BGR.
         reading: what is read, once that is stable; None before, and where nothing is written.
         values: what its lines come to; None where that is not known yet.
@@ -30,6 +31,7 @@ class LiveFrame:
         seq: int,
         raw: Picture,
         *,
+        title: str = "",
         reading: Reading | None = None,
         values: tuple[Value | None, ...] = (),
         fps: float = 0.0,
@@ -38,6 +40,7 @@ class LiveFrame:
     ) -> None:
         self.seq = seq
         self.raw = raw
+        self.title = title
         self.reading = reading
         self.values = values
         self.fps = fps

@@ -61,7 +61,8 @@ class LiveReader:
         recogniser: reads; weights that it adopts meanwhile are in use from the next frame on.
         solver: says what the lines come to, in a thread beside.
         weights: says which weights are in use, for people; asked for every frame.
-        on_update: told of every frame whose stable text is another than before, on the reader's thread.
+        on_update: told of every frame whose stable text is another than before, and of every picture that is no frame
+            of a film; on the reader's thread.
         clock: monotonic, in seconds.
     """
 
@@ -232,7 +233,7 @@ class LiveReader:
             stable = self._stabiliser.update(reading, at_s=frame.at_s, still=frame.still)
         now = self._clock()
         self._rate.note(now)
-        self._publish(frame.picture, stable)
+        self._publish(frame.picture, stable, title=frame.title, anew=frame.still)
 
     def _refresh(self) -> None:
         """Show the frame that is there anew, if something else about it has changed."""
@@ -245,22 +246,23 @@ class LiveReader:
             self._weights(),
             self._valuation.values(rows),
         ):
-            self._publish(shown.raw, shown.reading)
+            self._publish(shown.raw, shown.reading, title=shown.title)
 
-    def _publish(self, picture: Picture, stable: Reading | None) -> None:
+    def _publish(self, picture: Picture, stable: Reading | None, *, title: str, anew: bool = False) -> None:
         lines = stable.lines if stable is not None else ()
         texts = tuple(text_of(line.row) for line in lines)
         now = self._clock()
         frame = LiveFrame(
             self._latest.seq + 1 if self._latest is not None else 1,
             picture,
+            title=title,
             reading=stable,
             values=self._valuation.values([line.row for line in lines]),
             fps=self._rate.per_second(now),
             weights=self._weights(),
             status=self._status(),
         )
-        changed, self._texts = texts != self._texts, texts
+        changed, self._texts = anew or texts != self._texts, texts
         if changed:
             self._changed_at = now
         with self._news:

@@ -103,8 +103,9 @@ def test_a_folder_is_read_as_a_person_counts(tmp_path: Path) -> None:
     for number in (10, 2, 1):
         cv2.imwrite(str(tmp_path / f"page-{number}.png"), np.full((8, 8), number, np.uint8))
     with open_source(str(tmp_path), every=True) as source:
-        found = [int(frame.picture[0, 0, 0]) for _ in range(3) if (frame := source.read(timeout_s=1)) is not None]
-    assert found == [1, 2, 10]
+        frames = [frame for _ in range(3) if (frame := source.read(timeout_s=1)) is not None]
+    assert [int(frame.picture[0, 0, 0]) for frame in frames] == [1, 2, 10]
+    assert [frame.title for frame in frames] == [str(tmp_path / f"page-{number}.png") for number in (1, 2, 10)]
 
 
 def test_an_absent_camera_is_said_with_those_that_are_there(tmp_path: Path) -> None:

@@ -21,6 +21,10 @@ AT_ONCE = Retry(first_s=0.001, cap_s=0.002)
 FOR_EVER = -1
 
 
+def grey(level: int) -> Picture:
+    return np.full((4, 4, 3), level, np.uint8)
+
+
 class Scripted:
     """A capture that does what the test says.
 
@@ -36,13 +40,14 @@ class Scripted:
         live: bool = False,
         gate: threading.Semaphore | None = None,
     ) -> None:
-        self.name = "camera under test"
+        self.name = self.title = "camera under test"
         self.live = live
         self.interval_s = 0.0
         self.opened = 0
         self.exhausted = threading.Event()
         self._turns = turns
         self._left: list[int | Exception] = []
+        self._last = 0
         self._gate = gate
 
     def open(self) -> None:
@@ -60,12 +65,12 @@ class Scripted:
             return None
         if self._left[0] == FOR_EVER:
             threading.Event().wait(0.001)
-            return np.full((4, 4, 3), self._last, np.uint8)
+            return grey(self._last)
         item = self._left.pop(0)
         if isinstance(item, Exception):
             raise item
         self._last = item
-        return np.full((4, 4, 3), item, np.uint8)
+        return grey(item)
 
     def close(self) -> None:
         pass
