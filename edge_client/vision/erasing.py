@@ -8,6 +8,8 @@ from edge_client.vision.ruling import PLAINLY_DARKER, Ruled, Ruling
 from edge_client.vision.trace import Picture
 
 _MARGIN = 1.35  # of a line's darkness: blur and noise reach this far above its middle
+_HALF = 0.55  # of the darkness of the ink: where its edge is, blurred as it may be
+_NEARLY_AS_DARK = 1.6  # times the line's darkness: ink that a threshold alone does not tell from the line
 _LOOK_PX = 12  # rows on both sides of a line in which its thickness is counted
 
 
@@ -22,10 +24,10 @@ def raise_needed(needed: Picture, ruled: Ruled, *, paper: Picture) -> Picture:
     for ruling in ruled.rulings:
         above = _MARGIN * ruling.darkness
         if ruled.ink > PLAINLY_DARKER * ruling.darkness:
-            share = min(max(above, (ruling.darkness * ruled.ink) ** 0.5), 0.5 * ruled.ink)
+            share = min(max(above, (ruling.darkness * ruled.ink) ** 0.5), _HALF * ruled.ink)
             needed = cv2.max(needed, cv2.convertScaleAbs(paper, alpha=share))
         else:
-            share = min(above, 0.5 * (ruling.darkness + ruled.ink))
+            share = min(above, 0.5 * (ruling.darkness + max(ruled.ink, ruling.darkness)))
             needed = cv2.max(needed, cv2.bitwise_and(cv2.convertScaleAbs(paper, alpha=share), ruling.band))
     return needed
 
@@ -41,7 +43,7 @@ def erase(ink: Picture, ruled: Ruled) -> Picture:
         ruled: what is printed.
     """
     for ruling in ruled.rulings:
-        if ruled.ink <= PLAINLY_DARKER * ruling.darkness:
+        if ruled.ink <= _NEARLY_AS_DARK * ruling.darkness:
             ink = _without(ruling, ink)
     return ink
 
@@ -63,12 +65,11 @@ def _along_rows(ruling: Ruling, ink: Picture, half_band: Picture) -> Picture:
     band = cv2.resize(half_band, (ink.shape[1], ink.shape[0]), interpolation=cv2.INTER_NEAREST)
     thicker = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((thickness + 2, 1), np.uint8))
     outside = cv2.bitwise_and(ink, cv2.bitwise_not(band))
-    kept = cv2.bitwise_or(outside, thicker)
-    reach = np.ones((thickness + 3, 3), np.uint8)
-    above = cv2.dilate(kept, reach, anchor=(1, thickness + 2))
-    below = cv2.dilate(kept, reach, anchor=(1, 0))
+    reach = np.ones((thickness + 3, 1), np.uint8)
+    above = cv2.dilate(outside, reach, anchor=(0, thickness + 2))
+    below = cv2.dilate(outside, reach, anchor=(0, 0))
     through = cv2.bitwise_and(cv2.bitwise_and(above, below), ink)
-    result: Picture = cv2.bitwise_or(kept, through)
+    result: Picture = cv2.bitwise_or(cv2.bitwise_or(outside, thicker), through)
     return result
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_client.vision.colour import clearest_channel
 from edge_client.vision.dust import without_dust
 from edge_client.vision.erasing import erase, raise_needed
 from edge_client.vision.grey import is_light_on_dark, to_grey
 from edge_client.vision.ink import InkPage
 from edge_client.vision.light import paper_level, reach_of
 from edge_client.vision.parts import connected_parts, line_width
-from edge_client.vision.ruling import find_ruling
+from edge_client.vision.ruling import find_ruling, measured_again
 from edge_client.vision.scale import to_working_size
 from edge_client.vision.sheet import find_sheet
 from edge_client.vision.threshold import needed_darkness, noise_floor
@@ -45,23 +46,22 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
             page, sheet, to_picture = _cut(page, sheet, to_picture)
     trace.show("sheet", lambda: _masked(page, sheet))
     with trace.step("grey"):
-        grey = to_grey(page)
-        half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        if is_light_on_dark(half):
-            grey, half = cv2.bitwise_not(grey), cv2.bitwise_not(half)
+        grey, half = _greys(page)
     trace.show("grey", lambda: grey)
     with trace.step("light"):
+        beyond = None if sheet is None else _beyond(sheet, shape=half.shape)
         reach = reach_of(grey) // 2
-        paper = paper_level(half, reach=reach)
-        dark = cv2.subtract(paper, half)
-        beyond = None
-        if sheet is not None:
-            beyond = _beyond(sheet, shape=dark.shape)
-            dark[beyond] = 0
-    trace.show("light", lambda: 255 - dark)
+        paper, dark = _evened(half, beyond, reach=reach)
     with trace.step("ruling"):
-        floor = noise_floor(dark if beyond is None else dark[~beyond][None])
+        floor = noise_floor(dark, beyond=beyond)
         ruled = find_ruling(dark, grey=grey, paper=paper, floor=floor)
+        channel = clearest_channel(page, ruled, dark, paper=paper)
+        if channel is not None:
+            grey, half = _greys(np.ascontiguousarray(page[:, :, channel]))
+            paper, dark = _evened(half, beyond, reach=reach)
+            floor = noise_floor(dark, beyond=beyond)
+            ruled = measured_again(ruled, dark, grey=grey, paper=paper)
+    trace.show("light", lambda: 255 - dark)
     with trace.step("ink"):
         needed = needed_darkness(dark, paper=paper, floor=floor, ink=ruled.ink, reach=reach)
         needed = raise_needed(needed, ruled, paper=paper)
@@ -81,6 +81,28 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
         ink_width = line_width(parts)
         parts.sort(key=lambda part: (part.x, part.y))
     return InkPage(tuple(parts), grey.shape[1], grey.shape[0], ink_width, to_picture)
+
+
+def _greys(page: Picture) -> tuple[Picture, Picture]:
+    """Return the page in grey with ink darker than paper, at its own size and at half of it."""
+    import cv2
+
+    grey = to_grey(page)
+    half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    if is_light_on_dark(half):
+        return cv2.bitwise_not(grey), cv2.bitwise_not(half)
+    return grey, half
+
+
+def _evened(half: Picture, beyond: NDArray[np.bool_] | None, *, reach: int) -> tuple[Picture, Picture]:
+    """Return the grey of the paper, and how much darker than it every pixel is: not at all beyond the sheet."""
+    import cv2
+
+    paper = paper_level(half, reach=reach)
+    dark = cv2.subtract(paper, half)
+    if beyond is not None:
+        dark[beyond] = 0
+    return paper, dark
 
 
 def _check(picture: Picture) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from edge_client.vision.lines import Lines, find_lines
 from edge_client.vision.trace import Picture
 
-PLAINLY_DARKER = 2.0  # times the darkness of printed lines: no stroke of such ink is as faint as a line
+PLAINLY_DARKER = 2.5  # times the darkness of printed lines: no stroke of such ink is as faint as a line
 _LIKE_INK = 0.75  # of the darkness of the ink: a line that runs alone and is darker may be a fraction bar
 _FAMILY = 3  # lines: so many run side by side by no one's hand
 _PROFILE = 8  # rows looked at on both sides of a line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_client.vision.trace import Picture
 
@@ -12,12 +13,17 @@ _SHARE_NEARBY = 0.45  # of the darkness of the ink nearby: half of a blurred lin
 _SHARE_OF_PAGE = 0.2  # of the darkest ink of the page: what is fainter shows through from the other side
 
 
-def noise_floor(dark: Picture) -> float:
+def noise_floor(dark: Picture, *, beyond: NDArray[np.bool_] | None = None) -> float:
     """Return the darkness that the noise of the paper does not reach, in grey levels.
 
     Ink covers little of a page, so the median and the spread below it are the paper's own.
+
+    Args:
+        dark: how much darker than its paper every pixel is, ``(h, w) uint8``.
+        beyond: what is not paper at all, ``(h, w) bool``.
     """
-    low, middle = np.percentile(dark[::3, ::3], [16, 50])
+    seen = dark[::3, ::3]
+    low, middle = np.percentile(seen if beyond is None else seen[~beyond[::3, ::3]], [16, 50])
     return max(float(_LEAST), float(middle + _SIGMAS * max(middle - low, 0.5)))
 
 
