@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_client.expression import latex_of, text_of
 from edge_client.expression.row import Bar, Raised, Row
@@ -14,9 +15,9 @@ from edge_client.page.backend import Value, Values
 from edge_client.page.shelf import Shelved, ink_key
 from edge_client.reading.result import Line
 from edge_client.vision.trace import Picture
-from shared.sample import Sample
 
-_ALTERNATIVES = 8
+_ALTERNATIVES = 9
+_INK_PX = 72
 
 
 def reading_json(shelved: Shelved, values: Sequence[Value | None]) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def reading_json(shelved: Shelved, values: Sequence[Value | None]) -> dict[str, 
                     "box": symbol.box,
                     "confidence": round(symbol.confidence, 4),
                     "alternatives": [[label, round(p, 4)] for label, p in symbol.alternatives[:_ALTERNATIVES]],
-                    "picture": ink_url(symbol.sample),
+                    "picture": ink_url(symbol.ink.mask),
                     "said": key in shelved.said,
                     "learnt": key in shelved.learnt,
                 }
@@ -87,18 +88,23 @@ def row_json(row: Row) -> list[Any]:
     return told
 
 
-def ink_png(sample: Sample) -> bytes:
-    """Encode a sample as a PNG whose ink is black and whose paper is transparent, so that it fits light and dark."""
+def ink_png(ink: NDArray[np.uint8]) -> bytes:
+    """Encode ink 255 on paper 0 as a PNG with black ink on transparent paper, for light and dark pages."""
     import cv2
 
-    pixels = np.zeros((*sample.shape, 4), np.uint8)
-    pixels[:, :, 3] = sample
+    pixels = np.zeros((*ink.shape, 4), np.uint8)
+    pixels[:, :, 3] = ink
     return bytes(cv2.imencode(".png", pixels)[1])
 
 
-def ink_url(sample: Sample) -> str:
-    """Encode a sample as a ``data:`` address."""
-    return "data:image/png;base64," + base64.b64encode(ink_png(sample)).decode()
+def ink_url(mask: NDArray[np.uint8]) -> str:
+    """Make a small picture of some ink as it was written, as a ``data:`` address."""
+    import cv2
+
+    scale = min(1.0, _INK_PX / max(mask.shape))
+    size = max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale))
+    small = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return "data:image/png;base64," + base64.b64encode(ink_png(small)).decode()
 
 
 def jpeg_of(picture: Picture, *, longest_px: int = 1600) -> bytes:

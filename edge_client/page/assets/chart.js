@@ -2,25 +2,24 @@
 
 import { s } from "./dom.js";
 
-const WIDTH = 640;
 const HEIGHT = 220;
-const LEFT = 46;
+const LEFT = 48;
 const BOTTOM = 28;
 const TOP = 12;
 const MOST = 30;
 
-/** Draw the rounds; those that were not measured leave a gap. */
-export function roundsChart(history) {
+/** Draw the rounds, so many pixels wide; those that were not measured leave a gap. */
+export function roundsChart(history, { width }) {
   const rounds = history.slice(-MOST);
   const known = rounds.flatMap((round) => [round.holdout_before, round.holdout_after]).filter((value) => value !== null && value !== undefined);
   if (!known.length) return null;
   const low = Math.max(0, Math.floor(Math.min(...known) * 10 - 0.3) / 10);
-  const x = (at) => LEFT + 24 + (rounds.length === 1 ? 0 : (at * (WIDTH - LEFT - 48)) / (rounds.length - 1));
+  const x = (at) => LEFT + 24 + (rounds.length === 1 ? 0 : (at * (width - LEFT - 48)) / (rounds.length - 1));
   const y = (value) => TOP + ((1 - value) / (1 - low || 1)) * (HEIGHT - TOP - BOTTOM);
-  const chart = s("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary(rounds) });
+  const chart = s("svg", { class: "chart", viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": summary(rounds) });
   for (let step = 0; step <= 4; step += 1) {
     const value = low + ((1 - low) * step) / 4;
-    chart.append(s("line", { class: step ? "grid" : "axis", x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }));
+    chart.append(s("line", { class: step ? "grid" : "axis", x1: LEFT, x2: width, y1: y(value), y2: y(value) }));
     const tick = s("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" });
     tick.textContent = `${Math.round(value * 100)}\u202f%`;
     chart.append(tick);

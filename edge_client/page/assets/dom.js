@@ -32,6 +32,9 @@ export function button(text, { name = "", key = "", kind = "", ...rest } = {}) {
   return h("button", { type: "button", class: `button ${kind}`.trim(), ...rest }, name && icon(name), text, key && h("kbd", { "aria-hidden": "true" }, key));
 }
 
+/** A share as it is said of a choice: what is next to nothing is not nothing. */
+export const fewPercent = (share) => (share < 0.01 ? "<\u202f1\u202f%" : percent(share));
+
 export const percent = (share) => (share === null || share === undefined ? "–" : `${Math.floor(share * 100 + 1e-9)}\u202f%`);
 
 export const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;

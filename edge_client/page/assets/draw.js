@@ -134,7 +134,7 @@ export class Draw {
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
     for (const stroke of this.strokes) this.trace(this.pen(), stroke, 0);
-    $("paper-hint").hidden = this.strokes.length > 0;
+    $("paper-hint").hidden = $("draw-how").hidden = this.strokes.length > 0;
   }
 
   ink(from) {

@@ -41,7 +41,7 @@ export class Learning {
   draw() {
     const focused = document.activeElement?.id === "training-switch";
     const { state } = this;
-    this.root.replaceChildren(this.now(), this.figures(), this.rounds(), state.fleet !== null ? this.switch() : "");
+    this.root.replaceChildren(this.now(), this.figures(), state.fleet !== null ? this.switch() : "", this.rounds());
     if (focused) $("training-switch")?.focus();
   }
 
@@ -62,14 +62,14 @@ export class Learning {
     return h("dl", { class: "figures", style: { "margin-top": ".9rem" } },
       figure("round now", state.round ? `${state.round} of ${state.rounds}` : "–", state.run ? `run ${state.run}` : "no run"),
       figure("own accuracy", last ? percent(last.holdout_after) : "–", last ? `before its training ${percent(last.holdout_before)}` : "measured in its first round"),
-      figure("samples", this.samples.total.toLocaleString("en"), `${plural(this.samples.today, "sample")} added today`),
+      figure("samples", this.samples.total.toLocaleString("en"), this.samples.today ? `${this.samples.today.toLocaleString("en")} added today` : "none added today"),
       figure("weights in use", weights ? weights.sha256.slice(0, 7) : "–", weights ? `${ORIGINS[weights.origin] ?? weights.origin}${weights.rounds ? `, after ${plural(weights.rounds, "round")}` : ""}` : "nothing is read yet"));
   }
 
   rounds() {
     const { history } = this.state;
     if (!history.length) return "";
-    const chart = roundsChart(history);
+    const chart = roundsChart(history, { width: Math.min(860, Math.max(250, this.root.clientWidth - 40)) });
     return h("div", { class: "card" },
       h("h2", {}, "This device's rounds"),
       chart && h("p", { class: "soft" }, "Accuracy on samples that it never trains on, before and after its own training."),

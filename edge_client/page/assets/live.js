@@ -88,7 +88,9 @@ export class Live {
     if (!news.camera || !this.canvas || this.frozen) return;
     const lines = news.lines ?? [];
     this.freeze.disabled = !lines.length;
-    this.chip.textContent = news.seq ? [news.fps && `${Math.round(news.fps)} frames a second`, news.weights].filter(Boolean).join(" · ") || "watching" : "waiting for the camera";
+    // Frames a second and weights stand on the picture itself.
+    this.chip.hidden = news.seq > 0;
+    this.chip.textContent = "Waiting for the camera";
     this.note.hidden = !news.status;
     this.note.textContent = news.status ?? "";
     this.hint.textContent = lines.length ? "Stops the picture, so that you can put it right." : "Hold written maths in front of the camera; it is shown once it is read the same a few times.";
@@ -104,6 +106,7 @@ export class Live {
     const { reading } = answer;
     this.overlay = h("div", { class: "overlay" });
     const picture = h("img", { src: reading.picture, alt: "the picture that was stopped, with a box around every symbol", width: reading.width, height: reading.height, style: { height: "auto" } });
+    await picture.decode().catch(() => {});
     this.fitted.replaceChildren(picture, this.overlay);
     this.chip.hidden = this.note.hidden = true;
     this.lines.replaceChildren();

@@ -250,7 +250,12 @@ export class Panel {
   focus() {
     const wanted = this.root.querySelector('.symbol.partner, .symbol[aria-pressed="true"]') ?? this.root.querySelector(".symbol");
     wanted?.focus({ preventScroll: true });
-    this.root.querySelector(".tray")?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    // On a phone the tray lies over the lower half of the page: the line it belongs to moves above it.
+    const narrow = matchMedia("(max-width: 40rem)").matches;
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+    const tray = this.root.querySelector(".tray");
+    if (narrow) tray?.closest(".line").scrollIntoView({ block: "start", behavior });
+    else tray?.scrollIntoView({ block: "nearest", behavior });
   }
 
   drawLine(line, at) {

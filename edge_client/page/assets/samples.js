@@ -110,9 +110,9 @@ export class Samples {
     $("export").toggleAttribute("hidden", total === 0);
     $("delete-all").disabled = total === 0;
     this.root.replaceChildren(
-      h("dl", { class: "figures" },
+      h("dl", { class: "figures three" },
         figure("samples", total.toLocaleString("en"), "on this device alone"),
-        figure("added today", today.toLocaleString("en"), "by your corrections"),
+        figure("today", today.toLocaleString("en"), "added by you"),
         figure("labels", `${known.filter((label) => labels[label]).length} of ${known.length}`, "have samples")),
       this.balance(known, labels),
       this.gallery(total));

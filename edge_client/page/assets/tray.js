@@ -1,6 +1,6 @@
 // The tray in which one symbol is put right: what it may be, and what else can be done with its box.
 
-import { button, h, icon, percent } from "./dom.js";
+import { button, fewPercent, h, icon, percent } from "./dom.js";
 import { single } from "./maths.js";
 import { spoken } from "./signs.js";
 
@@ -18,12 +18,12 @@ function choosing(panel, symbol) {
     h("div", { class: "choices" },
       choice(panel, symbol.label, symbol.confidence, "⏎", "read"),
       alternatives.map(([label, share], at) => choice(panel, label, share, String(at + 1)))),
-    h("h4", {}, "Any other"),
-    h("div", { class: "labels" }, panel.labels.map((label) => anyLabel(panel, label, symbol.label))),
     h("div", { class: "tools" },
       button("Split", { name: "split", key: "S", onclick: () => panel.split(), title: "The box covers two symbols" }),
       button("Join", { name: "join", key: "J", onclick: () => panel.join(), title: "The box is a part of a symbol" }),
       button("Throw away", { name: "bin", key: "Del", kind: "danger", onclick: () => panel.discard(), title: "It is no symbol" })),
+    h("h4", {}, "Any other"),
+    h("div", { class: "labels" }, panel.labels.map((label) => anyLabel(panel, label, symbol.label))),
   ];
 }
 
@@ -47,8 +47,8 @@ function head(panel, symbol, words) {
 
 function choice(panel, label, share, key, kind = "") {
   return h("button",
-    { type: "button", class: `choice ${kind}`.trim(), "data-label": label, "aria-label": `${spoken(label)}, ${percent(share)}`, "aria-keyshortcuts": key === "⏎" ? "Enter" : key, onclick: () => panel.confirm(label) },
-    h("kbd", { "aria-hidden": "true" }, key), single(label), h("small", {}, percent(share)));
+    { type: "button", class: `choice ${kind}`.trim(), "data-label": label, "aria-label": `${spoken(label)}, ${fewPercent(share)}`, "aria-keyshortcuts": key === "⏎" ? "Enter" : key, onclick: () => panel.confirm(label) },
+    h("kbd", { "aria-hidden": "true" }, key), single(label), h("small", {}, fewPercent(share)));
 }
 
 function anyLabel(panel, label, read) {
