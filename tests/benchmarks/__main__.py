@@ -5,7 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("tests.benchmarks.train_step", "tests.benchmarks.fleet", "deploy.brokers.benchmark")
+BENCHMARKS = (
+    "tests.benchmarks.train_step",
+    "tests.benchmarks.reading",
+    "tests.benchmarks.fleet",
+    "deploy.brokers.benchmark",
+)
 
 
 def main() -> None:

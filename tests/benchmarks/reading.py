@@ -1,0 +1,178 @@
+"""How fast reading is and what it takes: a camera's frame, a photograph of a page, the command, a device's memory.
+
+    python -m tests.benchmarks.reading [--frames 100] [--json]
+
+Frames are measured in CPU time on one thread, which on an idle core is the time that passes, so that what else the
+machine does hardly counts. The pictures are made from generated handwriting and read with the weights that ship.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edge_client.expression import row_of, same_expression, text_of
+from edge_client.live.overlay import draw_reading
+from edge_client.pictures import decode_picture
+from edge_client.reading import Recogniser
+from edge_client.vision.trace import Trace
+from tests.benchmarks.reading_memory import device_memory
+from tests.reading_scenes import Scene, draw_scene, fraction, jpeg
+from tflite_models.bundle import builtin_bundle
+from tflite_models.shipped_weights import default_weights
+
+TWENTY = "3x^2-7x+9=-5(a+4)*2/8"
+"""An expression of twenty symbols."""
+
+WIDTH, HEIGHT = 1280, 720
+STARTS = 5
+PHOTOGRAPHS = 5
+
+
+def main() -> None:
+    """Measure, and print the figures as text or one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--frames", type=int, default=100)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--without-device", action="store_true", help="leave out the device's memory, which takes long")
+    arguments = parser.parse_args()
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    recogniser = Recogniser(builtin_bundle("algebra"), weights=default_weights("algebra"), threads=1)
+    report: dict[str, Any] = {"frame_1280x720_20_symbols": frames(recogniser, count=arguments.frames)}
+    cv2.setNumThreads(threads)
+    report["photograph_12_megapixels"] = photograph(recogniser)
+    report["inkfleet_read"] = command()
+    if not arguments.without_device:
+        report["device_that_reads_and_trains"] = device_memory()
+    if arguments.json:
+        print(json.dumps(report))  # noqa: T201
+        return
+    print(json.dumps(report, indent=2))  # noqa: T201
+
+
+def frames(recogniser: Recogniser, *, count: int) -> dict[str, Any]:
+    """Read camera frames of a scene that moves a little, each as a camera sends it (JPEG), and draw what was read.
+
+    Returns:
+        Frames per second of CPU time, and the median milliseconds of every step.
+    """
+    scenes = [
+        draw_scene(TWENTY, width=WIDTH, height=HEIGHT, light="gradient", paper="plain", turn_deg=0.2 * i, seed=5)
+        for i in range(4)
+    ]
+    sent = [jpeg(scene.picture) for scene in scenes]
+    taken: dict[str, list[float]] = {}
+    whole = []
+    for number in range(count + 5):
+        trace = Trace(clock=time.process_time)
+        begun = time.process_time()
+        with trace.step("decode"):
+            picture = decode_picture(sent[number % len(sent)], name="frame")
+        reading = recogniser.read(picture, trace=trace)
+        with trace.step("overlay"):
+            draw_reading(picture, reading, status="30 frames a second")
+        if number < 5:  # the first ones make room and fill caches
+            continue
+        whole.append(time.process_time() - begun)
+        for name, seconds in trace.seconds.items():
+            taken.setdefault(name, []).append(seconds)
+    steps = {name: round(statistics.median(seconds) * 1e3, 2) for name, seconds in taken.items()}
+    return {
+        "frames_per_s": round(1 / statistics.median(whole), 1),
+        "frames_per_s_without_decoding": round(1 / (statistics.median(whole) - statistics.median(taken["decode"])), 1),
+        "milliseconds": steps,
+        **_right(recogniser, scenes),
+    }
+
+
+def photograph(recogniser: Recogniser) -> dict[str, Any]:
+    """Read a photograph of a page of 4000×3000 pixels, from its JPEG.
+
+    Returns:
+        The median time that passes and CPU time, in seconds.
+    """
+    page = draw_scene(
+        "34/2+128/2-22*5",
+        "3x^3+6x^2=0",
+        (*row_of("1+"), fraction("a+b", "2c"), *row_of("=4")),
+        "6x^2+11x-35=0",
+        "20x^2-15x=10+5-5",
+        width=4000,
+        height=3000,
+        symbol_px=230,
+        pen_px=16,
+        paper="squared",
+        light="shadow",
+        turn_deg=3,
+        desk=True,
+        seed=8,
+    )
+    data = jpeg(page.picture)
+    passed, cpu = [], []
+    for _ in range(PHOTOGRAPHS):
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        recogniser.read(decode_picture(data, name="photograph"))
+        passed.append(time.perf_counter() - begun)
+        cpu.append(time.process_time() - begun_cpu)
+    return {
+        "seconds": round(statistics.median(passed), 3),
+        "cpu_seconds": round(statistics.median(cpu), 3),
+        **_right(recogniser, [page]),
+    }
+
+
+def command() -> dict[str, Any]:
+    """Run ``inkfleet read`` on a photograph of an equation, several times.
+
+    Returns:
+        The median time from its start to its answer and its end, and the median CPU time, in seconds.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "photo.jpg"
+        file.write_bytes(jpeg(draw_scene("3x+7=22", seed=2).picture))
+        answered, ended, cpu = [], [], []
+        for _ in range(STARTS + 1):
+            before = os.times()
+            begun = time.perf_counter()
+            words = [sys.executable, "-m", "deploy", "read", str(file), "--json"]
+            process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            line = json.loads(process.stdout.readline())
+            answered.append(time.perf_counter() - begun)
+            process.communicate()
+            ended.append(time.perf_counter() - begun)
+            after = os.times()
+            cpu.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    return {
+        "answer_s": round(statistics.median(answered[1:]), 2),
+        "end_s": round(statistics.median(ended[1:]), 2),
+        "cpu_s": round(statistics.median(cpu[1:]), 2),
+        "read": [read["text"] for read in line["lines"]],
+    }
+
+
+def _right(recogniser: Recogniser, scenes: list[Scene]) -> dict[str, Any]:
+    """Say how much of what is written was read rightly, so that a fast reader that reads nothing is seen."""
+    right = lines = 0
+    for scene in scenes:
+        texts = [text_of(line.row) for line in recogniser.read(scene.picture).lines]
+        lines += len(scene.truths)
+        right += sum(any(same_expression(truth, text) for text in texts) for truth in scene.truths)
+    symbols = int(np.median([sum(map(len, scene.symbols)) for scene in scenes]))
+    return {"symbols": symbols, "lines": lines, "lines_right": right}
+
+
+if __name__ == "__main__":
+    main()
