@@ -19,7 +19,8 @@ class Choice(NamedTuple):
     Attributes:
         label: its class.
         kind: of `edge_client.reading.well_formed`.
-        score: the logarithm of how likely the ink looks like that.
+        score: the logarithm of how likely the ink looks like that, by its shape alone.
+        extra: what else speaks for it: of a fraction, the scores of what it divides.
         middle: of `Habit`.
         spread: of `Habit`, ``middle_spread``.
         log_size: the logarithm of `Habit`'s ``size``.
@@ -29,6 +30,7 @@ class Choice(NamedTuple):
     label: str
     kind: str
     score: float
+    extra: float
     middle: float
     spread: float
     log_size: float

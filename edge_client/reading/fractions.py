@@ -1,14 +1,18 @@
-"""Fraction bars: flat strokes with ink over and under them."""
+"""Fraction bars: flat strokes with ink over and under them, the shortest first, each then taken as one thing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from edge_client.vision.ink import InkPart
 
 _FLAT = 2.2  # width to height of the flattest other stroke
-_REACH = 0.15  # em that what a bar divides may stand out at its ends
+_REACH = 0.15  # em that the middle of what a bar divides may lie outside its ends
+_FAR = 1.6  # em between a bar and what it divides
+_NEXT = 0.9  # em between what a bar divides and what goes on beside it beyond the bar's end
+_OVERHANG = 0.75  # of the bar's width that may go on beyond its end
 
 
 class Division(NamedTuple):
@@ -19,47 +23,144 @@ class Division(NamedTuple):
     below: tuple[int, ...]
 
 
+@dataclass(slots=True, eq=False)
+class _Unit:
+    """A piece of ink, or a fraction that was found."""
+
+    indices: tuple[int, ...]
+    left: float
+    top: float
+    right: float
+    bottom: float
+    flat: bool
+    division: Division | None = None
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def centre(self) -> float:
+        return (self.left + self.right) / 2
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
+
+
 def is_flat(ink: InkPart) -> bool:
     """Say whether some ink can be a bar by its shape."""
     return ink.width > _FLAT * ink.height
 
 
 def divisions(inks: Sequence[InkPart], indices: Sequence[int], *, em: float) -> list[Division]:
-    """Find the outermost fractions, the widest first; a piece is in one of them at most.
+    """Find the outermost fractions; a piece is in one of them at most.
 
     Args:
         inks: pieces of ink.
         indices: which of them to look at.
         em: about how high digits are, in pixels.
     """
-    free = set(indices)
-    found = []
-    for bar in sorted((i for i in indices if is_flat(inks[i])), key=lambda i: -inks[i].width):
-        if bar not in free:
+    units = [_Unit((i,), inks[i].x, inks[i].y, inks[i].right, inks[i].bottom, is_flat(inks[i])) for i in indices]
+    # A bar inside a fraction is shorter than the fraction's own.
+    for bar in sorted((unit for unit in units if unit.flat), key=lambda unit: unit.width):
+        above, below = _over_and_under(bar, units, em=em)
+        if not above or not below:
             continue
-        division = _divided(inks, bar, free, em=em)
-        if division is not None:
-            found.append(division)
-            free -= {bar, *division.above, *division.below}
+        above += _overhanging(bar, above, units, em=em)
+        below += _overhanging(bar, below, units, em=em)
+        parts = [bar, *above, *below]
+        units = [unit for unit in units if not any(unit is part for part in parts)]
+        units.append(_fraction(bar, above, below))
+    return [unit.division for unit in units if unit.division is not None]
+
+
+def _fraction(bar: _Unit, above: list[_Unit], below: list[_Unit]) -> _Unit:
+    parts = [bar, *above, *below]
+    return _Unit(
+        _indices(parts),
+        min(part.left for part in parts),
+        min(part.top for part in parts),
+        max(part.right for part in parts),
+        max(part.bottom for part in parts),
+        flat=False,
+        division=Division(bar.indices[0], _indices(above), _indices(below)),
+    )
+
+
+def _indices(units: Iterable[_Unit]) -> tuple[int, ...]:
+    return tuple(i for unit in units for i in unit.indices)
+
+
+def _over_and_under(bar: _Unit, units: Sequence[_Unit], *, em: float) -> tuple[list[_Unit], list[_Unit]]:
+    """Return what lies over and under a bar, as far as the next longer bars; nothing where something crosses it."""
+    reach = _REACH * em
+    above: list[_Unit] = []
+    below: list[_Unit] = []
+    for unit in units:
+        if unit is bar or unit.right < bar.left or unit.left > bar.right:
+            continue
+        inside = bar.left - reach <= unit.centre <= bar.right + reach
+        covers = unit.flat and unit.width > bar.width and unit.left < bar.centre < unit.right
+        if not inside and not covers:
+            continue
+        side = _side(unit, bar.middle)
+        if side == 0:
+            return [], []
+        (above if side < 0 else below).append(unit)
+    roof = max((unit.middle for unit in above if unit.flat and unit.width > bar.width), default=float("-inf"))
+    floor = min((unit.middle for unit in below if unit.flat and unit.width > bar.width), default=float("inf"))
+    above = [unit for unit in above if unit.middle > roof]
+    below = [unit for unit in below if unit.middle < floor]
+    if above and bar.top - max(unit.bottom for unit in above) > _FAR * em:
+        above = []
+    if below and min(unit.top for unit in below) - bar.bottom > _FAR * em:
+        below = []
+    return above, below
+
+
+def _side(unit: _Unit, level: float) -> int:
+    """Say whether a unit is over (-1) or under (1) a level, or on it (0)."""
+    if unit.bottom < level + 0.3 * unit.height:
+        return -1
+    return 1 if unit.top > level - 0.3 * unit.height else 0
+
+
+def _overhanging(bar: _Unit, row: list[_Unit], units: Sequence[_Unit], *, em: float) -> list[_Unit]:
+    """Return what goes on beside a numerator or denominator beyond the ends of the bar."""
+    side = _side(row[0], bar.middle)
+    rest = [unit for unit in units if unit is not bar and not any(unit is part for part in row)]
+    on_level = [unit for unit in rest if _side(unit, bar.middle) == 0]
+    found: list[_Unit] = []
+    grown = True
+    while grown:
+        grown = False
+        for unit in rest:
+            if _side(unit, bar.middle) != side or any(unit is part for part in found):
+                continue
+            nearest = min([*row, *found], key=lambda part: _gap(part, unit))
+            gap = _gap(nearest, unit)
+            beyond = max(bar.left - unit.left, unit.right - bar.right)
+            clear = bar.middle - unit.bottom if side < 0 else unit.top - bar.middle
+            beside = _beside(unit, nearest, em=em) and beyond < _OVERHANG * bar.width and clear > 0.05 * em
+            if gap < _NEXT * em and beside and all(_gap(other, unit) > gap for other in on_level):
+                found.append(unit)
+                grown = True
     return found
 
 
-def _divided(inks: Sequence[InkPart], bar: int, free: set[int], *, em: float) -> Division | None:
-    ink = inks[bar]
-    reach = _REACH * em
-    above, below = [], []
-    for i in free:
-        other = inks[i]
-        centre = other.x + other.width / 2
-        if i == bar or not ink.x - reach <= centre <= ink.right + reach:
-            continue
-        middle = ink.y + ink.height / 2
-        if other.bottom < middle + 0.3 * other.height:
-            above.append(i)
-        elif other.y > middle - 0.3 * other.height:
-            below.append(i)
-        else:
-            return None
-    if not above or not below:
-        return None
-    return Division(bar, tuple(above), tuple(below))
+def _gap(a: _Unit, b: _Unit) -> float:
+    return max(a.left, b.left) - min(a.right, b.right)
+
+
+def _beside(unit: _Unit, nearest: _Unit, *, em: float) -> bool:
+    """Say whether a unit goes on a row: level with its nearest part, or raised on its right."""
+    low, high = sorted((unit, nearest), key=lambda part: part.height)
+    slack = 0.1 * high.height
+    level = high.top + slack < low.middle < high.bottom - slack
+    raised = unit.left > nearest.centre and nearest.top - 0.25 * em < unit.bottom < nearest.middle
+    return level or raised

@@ -115,6 +115,7 @@ _PIECES: dict[str, tuple[float, float, float]] = {
     "log": (0.14, 0.27, 0.59), "lim": (0.05, 0.25, 0.7), "ldots": (0.01, 0.04, 0.95),
 }  # fmt: skip
 _ONE_PIECE = (0.993, 0.006, 0.001)
+_ANY_PIECES = (0.94, 0.0074, 0.0027)
 
 
 def habit(label: str) -> Habit:
@@ -123,5 +124,6 @@ def habit(label: str) -> Habit:
 
 
 def pieces(label: str, count: int) -> float:
-    """Return the probability that a label's ink comes in so many pieces; more than three count as three."""
-    return _PIECES.get(label, _ONE_PIECE)[min(count, 3) - 1]
+    """Return how much likelier a label's ink than any ink comes in so many pieces; more than three count as three."""
+    at = min(count, 3) - 1
+    return _PIECES.get(label, _ONE_PIECE)[at] / _ANY_PIECES[at]

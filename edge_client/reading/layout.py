@@ -75,6 +75,7 @@ def _fraction(line: LineInk, elements: Sequence[Element], division: Division) ->
     choice = Choice(
         "-",
         FRACTION,
+        0.0,
         max(as_minus, _LEAST_BAR) + numerator.score + denominator.score,
         FRACTION_HABIT.middle,
         FRACTION_HABIT.middle_spread,
@@ -110,7 +111,7 @@ def _element(candidate: Candidate, line: LineInk) -> Element:
 def _choices(candidate: Candidate, line: LineInk) -> tuple[Choice, ...]:
     said = line.fixed.get(candidate.atoms.bit_length() - 1) if candidate.atoms.bit_count() == 1 else None
     if said is not None:
-        return (_choice(said, 0.0),)
+        return (_choice(said, 0.0, 0.0),)
     assert candidate.logits is not None
     scores = log_softmax(candidate.logits / _TEMPERATURE)
     best = np.argsort(-scores)[:_FEW]
@@ -119,13 +120,15 @@ def _choices(candidate: Candidate, line: LineInk) -> tuple[Choice, ...]:
         label, score = line.labels[i], float(scores[i])
         if score < scores[best[0]] - _FAR:
             break
-        made.append(_choice(label, score + candidate.link + log(pieces(label, candidate.pieces))))
-    return tuple(sorted(made, key=lambda choice: -choice.score))
+        made.append(_choice(label, score, candidate.link + log(pieces(label, candidate.pieces))))
+    return tuple(made)
 
 
-def _choice(label: str, score: float) -> Choice:
+def _choice(label: str, score: float, extra: float) -> Choice:
     known = habit(label)
-    return Choice(label, kind(label), score, known.middle, known.middle_spread, log(known.size), known.size_spread)
+    return Choice(
+        label, kind(label), score, extra, known.middle, known.middle_spread, log(known.size), known.size_spread
+    )
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

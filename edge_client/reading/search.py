@@ -24,6 +24,8 @@ _TAIL = (_FREEDOM + 1) / 2
 _MIDDLE_UNIT, _SIZE_UNIT = 0.12, 0.25  # typical spreads: a step that lies as most do costs about nothing
 _MIDDLE_DRIFT, _SIZE_DRIFT = 0.05**2, 0.07**2  # of a line, from symbol to symbol
 _FIRST_SIZE = 0.45**2  # the variance of a first symbol's logarithmic size
+_UNEXPLAINED = -5.0  # the log-likelihood of a place that has nothing to do with the line
+_STAYS, _LEAVES = log(STAYS_RAISED), log1p(-STAYS_RAISED)
 
 # Superscripts on CROHME: by kind of base, how far the axis rises (in em; of a closing bracket or a fraction, above its
 # top) and by what factor the em shrinks, each with the normalised median deviation.
@@ -120,73 +122,74 @@ def _pruned(states: list[_State], beam: int) -> list[_State]:
 
 
 def _extend(state: _State, element: Element, bucket: list[_State]) -> None:
-    """Append every way in which an element can go on a state."""
+    """Append every way in which an element can go on a state.
+
+    The ways in which a place and a shape can be explained compete with each other: their likelihoods are divided by
+    their sum. Without that, a symbol in an unusual place would cost more than to take it for a part of its neighbour.
+    """
     levels = state.levels
+    last = len(levels) - 1
+    ways: list[tuple[float, float, _Level, Choice, int]] = []
     closed = 0.0
-    for depth in range(len(levels) - 1, -1, -1):
+    for depth in range(last, -1, -1):
         level = levels[depth]
-        top = depth == len(levels) - 1
-        share = raised_share(level.kind) if top else 0.0
-        stays = 0.0
-        if top and depth:
-            stays = log(STAYS_RAISED)
-        elif not top:
-            stays = log1p(-STAYS_RAISED) if depth == 0 else log1p(-STAYS_RAISED) + log(STAYS_RAISED)
-        unraised = log1p(-share)
-        for choice in element.choices:
-            cost, after = _placed(level, element, choice, levels[:depth])
-            bucket.append(
-                _State(
-                    state.score + closed + stays + unraised + cost + choice.score,
-                    state.atoms | element.atoms,
-                    (*levels[:depth], after),
-                    (state.trail, element, choice, depth),
-                )
-            )
-        if share and len(levels) <= _DEEPEST:
-            raised = _raised(level)
-            for choice in element.choices:
-                cost, after = _placed(raised, element, choice, levels)
-                bucket.append(
-                    _State(
-                        state.score + log(share) + cost + choice.score,
-                        state.atoms | element.atoms,
-                        (*levels, after),
-                        (state.trail, element, choice, depth + 1),
-                    )
-                )
-        if not top or depth:
-            closed += _closed(level)
-
-
-def _placed(level: _Level, element: Element, choice: Choice, _below: tuple[_Level, ...]) -> tuple[float, _Level]:
-    """Return what it costs to put an element on a level, and the level after it."""
-    first = level.kind == START and level.axis_variance == 0.0
-    size_variance = level.log_em_variance + choice.size_spread**2
-    size_miss = element.log_size - level.log_em - choice.log_size
-    cost = follows(level.kind, choice.kind) + _student(size_miss, size_variance, _SIZE_UNIT)
-    gain = level.log_em_variance / size_variance * _trust(size_miss, size_variance)
-    log_em = level.log_em + gain * size_miss
-    log_em_variance = level.log_em_variance * (1 - gain) + _SIZE_DRIFT
-    em = exp(log_em)
-    if first:
-        axis, axis_variance = element.middle + choice.middle * em, choice.spread**2 + 0.05**2
-    else:
-        variance = level.axis_variance + choice.spread**2
-        miss = (element.middle - level.axis) / em + choice.middle
-        cost += _student(miss, variance, _MIDDLE_UNIT)
-        gain = level.axis_variance / variance * _trust(miss, variance)
-        axis = level.axis + gain * miss * em
-        axis_variance = level.axis_variance * (1 - gain) + _MIDDLE_DRIFT
-    brackets = level.open
-    if choice.kind == "open":
-        brackets += 1
-    elif choice.kind == "close":
-        if brackets:
-            brackets -= 1
+        if depth == last:
+            share = raised_share(level.kind) if last < _DEEPEST else 0.0
+            prior = log1p(-share) + (_STAYS if depth else 0.0)
+            if share:
+                _place(ways, _raised(level), element, depth + 1, prior=log(share), cost=0.0)
         else:
-            cost += UNBALANCED
-    return cost, _Level(axis, axis_variance, log_em, log_em_variance, choice.kind, brackets, element.top)
+            prior = _LEAVES + (_STAYS if depth else 0.0)
+        _place(ways, level, element, depth, prior=prior, cost=closed)
+        closed += _closed(level)
+    # Where nothing explains the place, that costs.
+    total = max(log(sum(exp(way[0]) for way in ways)), _UNEXPLAINED)
+    atoms = state.atoms | element.atoms
+    for likelihood, cost, after, choice, depth in ways:
+        score = state.score + likelihood - total + cost + choice.extra
+        trail = (state.trail, element, choice, depth)
+        bucket.append(_State(score, atoms, (*levels[:depth], after), trail))
+
+
+def _place(
+    ways: list[tuple[float, float, _Level, Choice, int]],
+    level: _Level,
+    element: Element,
+    depth: int,
+    *,
+    prior: float,
+    cost: float,
+) -> None:
+    """Append every choice of an element on a level: its likelihood, what it costs, and the level after it."""
+    first = level.axis_variance == 0.0
+    for choice in element.choices:
+        size_variance = level.log_em_variance + choice.size_spread**2
+        size_miss = element.log_size - level.log_em - choice.log_size
+        likelihood = prior + choice.score + _student(size_miss, size_variance, _SIZE_UNIT)
+        gain = level.log_em_variance / size_variance * _trust(size_miss, size_variance)
+        log_em = level.log_em + gain * size_miss
+        log_em_variance = level.log_em_variance * (1 - gain) + _SIZE_DRIFT
+        em = exp(log_em)
+        if first:
+            axis, axis_variance = element.middle + choice.middle * em, choice.spread**2 + _MIDDLE_DRIFT
+        else:
+            variance = level.axis_variance + choice.spread**2
+            miss = (element.middle - level.axis) / em + choice.middle
+            likelihood += _student(miss, variance, _MIDDLE_UNIT)
+            gain = level.axis_variance / variance * _trust(miss, variance)
+            axis = level.axis + gain * miss * em
+            axis_variance = level.axis_variance * (1 - gain) + _MIDDLE_DRIFT
+        paid = cost + follows(level.kind, choice.kind)
+        brackets = level.open
+        if choice.kind == "open":
+            brackets += 1
+        elif choice.kind == "close":
+            if brackets:
+                brackets -= 1
+            else:
+                paid += UNBALANCED
+        after = _Level(axis, axis_variance, log_em, log_em_variance, choice.kind, brackets, element.top)
+        ways.append((likelihood, paid, after, choice, depth))
 
 
 def _raised(level: _Level) -> _Level:

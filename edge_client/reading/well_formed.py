@@ -44,7 +44,7 @@ _COSTS: dict[str, dict[str, float]] = {
 UNBALANCED = -4.0
 """The cost of a bracket without its partner."""
 
-_RAISED = {"letter": 0.25, "digit": 0.08, "close": 0.2, FRACTION: 0.02, OTHER: 0.02}
+_RAISED = {"letter": 0.25, "digit": 0.2, "close": 0.25, FRACTION: 0.02, OTHER: 0.02}
 STAYS_RAISED = 0.35
 """The share of symbols in a superscript that another one of it follows."""
 
