@@ -12,8 +12,11 @@ from edge_client.vision.trace import Picture
 _DOT = 0.35  # of the square of the ink's width: the least area of a dot that a pen makes
 _SMALL = 6.0  # of the square of the ink's width: what has less area must be dark to be ink
 _DARK = 0.4  # of the darkness of the ink
+_SOLID = 0.35  # of its box: the corner of a dark area fills at least so much
+_CORNER = 0.3  # of a part's surroundings
 _ALONG_EDGE = 0.25  # of the length of an edge of the picture: ink does not follow the edge for so long
 _AT_EDGE = 0.012  # of the shorter side of the picture
+_TIGHT = 0.04  # of the page: with more ink than this at its edges only, the picture is cut out around its ink
 _SOFT_AT_EDGE = 0.6  # of the darkness of the ink: what is fainter at the edge is the end of a shadow
 
 
@@ -43,10 +46,13 @@ def without_dust(
                 continue
             if at_edge and darkness < _SOFT_AT_EDGE * ink:
                 continue
+        if area > _SOLID * part.width * part.height and _is_corner(part, dark=dark, paper=paper):
+            continue
         kept.append(part)
     inner = [part for part in kept if not _follows_edge(part, shape=shape)]
-    # a picture that is cut out around its ink has nothing else
-    return inner or kept
+    if inner or sum(part.area for part in kept) < _TIGHT * shape[0] * shape[1]:
+        return inner
+    return kept
 
 
 def _darkness(part: InkPart, *, dark: Picture, paper: Picture) -> float:
@@ -55,6 +61,35 @@ def _darkness(part: InkPart, *, dark: Picture, paper: Picture) -> float:
         return 1.0
     shares = dark[place].astype(np.float32) / np.maximum(paper[place], 1)
     return float(shares.max())
+
+
+def _is_corner(part: InkPart, *, dark: Picture, paper: Picture) -> bool:
+    """Say whether a part is the corner of a larger dark area, such as a shadow: as dark beyond a side of its own."""
+    import cv2
+
+    around = 3
+    left, top = max(0, part.x // 2 - around), max(0, part.y // 2 - around)
+    right, bottom = min(dark.shape[1], part.right // 2 + around + 1), min(dark.shape[0], part.bottom // 2 + around + 1)
+    ink = np.zeros((bottom - top, right - left), np.uint8)
+    mask = part.mask[part.y % 2 :: 2, part.x % 2 :: 2]
+    y, x = (part.y + 1) // 2 - top, (part.x + 1) // 2 - left
+    place = ink[y : y + mask.shape[0], x : x + mask.shape[1]]
+    place[:] = mask[: place.shape[0], : place.shape[1]]
+    if not ink.any():
+        return False
+    white, darker = paper[top:bottom, left:right], dark[top:bottom, left:right]
+    grey = cv2.subtract(white, darker)
+    ring = (cv2.dilate(ink, np.ones((2 * around + 1, 2 * around + 1), np.uint8)) > 0) & (
+        cv2.dilate(ink, np.ones((3, 3), np.uint8)) == 0
+    )
+    if not ring.any():
+        return False
+    # a stroke that runs into a shadow is darker there than the shadow: its darker end counts
+    darkest, brightest = float(np.percentile(grey[ink > 0], 20)), float(np.percentile(grey[ring], 90))
+    between = darkest + 0.3 * (brightest - darkest)
+    # other ink nearby is dark too, but stands out from its own paper
+    as_dark = (grey < between) & (darker < 0.3 * white) & ring
+    return bool(np.count_nonzero(as_dark) > _CORNER * np.count_nonzero(ring))
 
 
 def _follows_edge(part: InkPart, *, shape: tuple[int, ...]) -> bool:

@@ -17,7 +17,8 @@ def raise_needed(needed: Picture, ruled: Ruled, *, paper: Picture) -> Picture:
     """Return how dark a pixel must be to be ink, with what printed lines ask for.
 
     Where the ink is plainly darker than the lines, it must be so all over the page: then no speck of a line remains.
-    Where it is not, only on the lines themselves, so that faint ink elsewhere is kept.
+    Where it is a little darker, only on the lines themselves, so that faint ink elsewhere is kept. Where it is not,
+    darkness does not tell them apart, and `erase` must.
     """
     import cv2
 
@@ -26,8 +27,8 @@ def raise_needed(needed: Picture, ruled: Ruled, *, paper: Picture) -> Picture:
         if ruled.ink > PLAINLY_DARKER * ruling.darkness:
             share = min(max(above, (ruling.darkness * ruled.ink) ** 0.5), _HALF * ruled.ink)
             needed = cv2.max(needed, cv2.convertScaleAbs(paper, alpha=share))
-        else:
-            share = min(above, 0.5 * (ruling.darkness + max(ruled.ink, ruling.darkness)))
+        elif ruled.ink > _NEARLY_AS_DARK * ruling.darkness:
+            share = min(above, 0.5 * (ruling.darkness + ruled.ink))
             needed = cv2.max(needed, cv2.bitwise_and(cv2.convertScaleAbs(paper, alpha=share), ruling.band))
     return needed
 
