@@ -152,16 +152,16 @@ def _written(row: Row, writer: Writer, rng: np.random.Generator) -> list[_Writte
             strokes = draw_sample(writer, item.label, rng)
             part = _Written(item.label, [np.asarray(stroke, np.float64) for stroke in strokes])
             group = [part.moved(0.0, _drop(item.label, part))]
-            gap = rng.uniform(14, 26)
+            gap = rng.uniform(20, 34)
         elif isinstance(item, Raised):
             inner = _written(item.inner, writer, rng)
             top = line[-1].extent()[1] if line else 0.0
             foot = top + 0.33 * (_BASELINE - top)
             group = [part.moved(0.0, foot - _RAISED * _BASELINE, scale=_RAISED) for part in inner]
-            gap = rng.uniform(6, 12)
+            gap = rng.uniform(14, 22)
         else:
             group = _fraction(item, writer, rng)
-            gap = rng.uniform(20, 30)
+            gap = rng.uniform(24, 36)
         extents = [part.extent() for part in group]
         left, right = min(extent[0] for extent in extents), max(extent[2] for extent in extents)
         x += gap if line else 0.0
