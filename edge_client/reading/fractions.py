@@ -12,7 +12,9 @@ _FLAT = 2.2  # width to height of the flattest other stroke
 _REACH = 0.15  # em that the middle of what a bar divides may lie outside its ends
 _FAR = 1.6  # em between a bar and what it divides
 _NEXT = 0.9  # em between what a bar divides and what goes on beside it beyond the bar's end
-_OVERHANG = 0.75  # of the bar's width that may go on beyond its end
+_OVERHANG = 0.5  # of the bar's width that may go on beyond its end; twice that for what begins inside
+_DIPS = 0.38  # of the height of what a bar divides that may lie beyond it: tails of y, slanted bars
+_MARGIN = 0.12  # of a bar's width at either end, where a bracket may pass
 
 
 class Division(NamedTuple):
@@ -110,7 +112,10 @@ def _over_and_under(bar: _Unit, units: Sequence[_Unit], *, em: float) -> tuple[l
             continue
         side = _side(unit, bar.middle)
         if side == 0:
-            return [], []
+            margin = _MARGIN * bar.width
+            if bar.left + margin < unit.centre < bar.right - margin:
+                return [], []
+            continue
         (above if side < 0 else below).append(unit)
     roof = max((unit.middle for unit in above if unit.flat and unit.width > bar.width), default=float("-inf"))
     floor = min((unit.middle for unit in below if unit.flat and unit.width > bar.width), default=float("inf"))
@@ -125,9 +130,9 @@ def _over_and_under(bar: _Unit, units: Sequence[_Unit], *, em: float) -> tuple[l
 
 def _side(unit: _Unit, level: float) -> int:
     """Say whether a unit is over (-1) or under (1) a level, or on it (0)."""
-    if unit.bottom < level + 0.3 * unit.height:
+    if unit.bottom < level + _DIPS * unit.height:
         return -1
-    return 1 if unit.top > level - 0.3 * unit.height else 0
+    return 1 if unit.top > level - _DIPS * unit.height else 0
 
 
 def _overhanging(bar: _Unit, row: list[_Unit], units: Sequence[_Unit], *, em: float) -> list[_Unit]:
@@ -144,10 +149,11 @@ def _overhanging(bar: _Unit, row: list[_Unit], units: Sequence[_Unit], *, em: fl
                 continue
             nearest = min([*row, *found], key=lambda part: _gap(part, unit))
             gap = _gap(nearest, unit)
-            beyond = max(bar.left - unit.left, unit.right - bar.right)
-            clear = bar.middle - unit.bottom if side < 0 else unit.top - bar.middle
-            beside = _beside(unit, nearest, em=em) and beyond < _OVERHANG * bar.width and clear > 0.05 * em
-            if gap < _NEXT * em and beside and all(_gap(other, unit) > gap for other in on_level):
+            if (
+                gap < _NEXT * em
+                and _goes_on(unit, nearest, bar, em=em)
+                and all(_gap(other, unit) > gap for other in on_level)
+            ):
                 found.append(unit)
                 grown = True
     return found
@@ -157,10 +163,16 @@ def _gap(a: _Unit, b: _Unit) -> float:
     return max(a.left, b.left) - min(a.right, b.right)
 
 
-def _beside(unit: _Unit, nearest: _Unit, *, em: float) -> bool:
-    """Say whether a unit goes on a row: level with its nearest part, or raised on its right."""
-    low, high = sorted((unit, nearest), key=lambda part: part.height)
-    slack = 0.1 * high.height
-    level = high.top + slack < low.middle < high.bottom - slack
-    raised = unit.left > nearest.centre and nearest.top - 0.25 * em < unit.bottom < nearest.middle
-    return level or raised
+def _goes_on(unit: _Unit, nearest: _Unit, bar: _Unit, *, em: float) -> bool:
+    """Say whether a unit beyond the end of a bar goes on the row of its nearest part: level with it, or raised."""
+    begins_inside = _gap(unit, bar) < -0.15 * unit.width
+    beyond = max(bar.left - unit.left, unit.right - bar.right)
+    clear = bar.top - unit.bottom if unit.middle < bar.middle else unit.top - bar.bottom
+    if clear < -0.1 * em or beyond > _OVERHANG * bar.width * (1 + begins_inside):
+        return False
+    left, right = (unit, nearest) if unit.centre < nearest.centre else (nearest, unit)
+    raised = left.top - 0.25 * em < right.bottom < left.middle + 0.1 * left.height
+    if raised:
+        return begins_inside or left is nearest
+    away = abs(unit.middle - nearest.middle) / max(unit.height, nearest.height)
+    return away < (0.4 if begins_inside else 0.2)
