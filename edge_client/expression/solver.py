@@ -24,6 +24,8 @@ TOO_HARD = no_value("it takes too long to work out")
 NO_WORKER = no_value("the process that works it out ended")
 
 _RETRY_S = 10.0
+_LATE_S = 60.0
+"""After this, a row that was late is tried again: the machine may have been busy."""
 
 
 class Solver:
@@ -55,7 +57,7 @@ class Solver:
         self._cached = cached
         self._clock = clock
         self._worker = WorkerProcess() if worker is None else worker
-        self._values: OrderedDict[str, Value] = OrderedDict()
+        self._values: OrderedDict[str, tuple[Value, float]] = OrderedDict()
         self._lock = threading.Lock()
         self._retry_at = float("-inf")
 
@@ -96,41 +98,41 @@ class Solver:
             return no_value(f"it nests deeper than {MAX_DEPTH} levels")
         key = latex_of(row)
         with self._lock:
-            if key in self._values:
+            value, until = self._values.get(key, (NOTHING, float("-inf")))
+            if self._clock() < until:
                 self._values.move_to_end(key)
-                return self._values[key]
-        value, lasting = self._computed(row)
-        if lasting:
-            with self._lock:
-                self._values[key] = value
-                while len(self._values) > self._cached:
-                    self._values.popitem(last=False)
+                return value
+        value, lasts_s = self._computed(row)
+        with self._lock:
+            self._values[key] = value, self._clock() + lasts_s
+            while len(self._values) > self._cached:
+                self._values.popitem(last=False)
         return value
 
-    def _computed(self, row: Row) -> tuple[Value, bool]:
-        """Return a row's value, and whether it is worth remembering."""
+    def _computed(self, row: Row) -> tuple[Value, float]:
+        """Return a row's value, and for how many seconds it is remembered."""
         if not row:
-            return NOTHING, False
+            return NOTHING, float("inf")
         last = row[-1]
         asked = row[:-1] if len(row) > 1 and isinstance(last, Sign) and last.label == "=" else row
         try:
             tree = parse(asked)
         except NotAnExpressionError as error:
-            return no_value(error.reason), True
+            return no_value(error.reason), float("inf")
         value = answer(tree, decimal=has_point(asked))
-        return (value, True) if value is not None else self._symbolic(tree)
+        return (value, float("inf")) if value is not None else self._symbolic(tree)
 
-    def _symbolic(self, tree: Tree) -> tuple[Value, bool]:
+    def _symbolic(self, tree: Tree) -> tuple[Value, float]:
         if self._clock() < self._retry_at:
-            return NO_WORKER, False
+            return NO_WORKER, 0.0
         try:
-            return _value(self._worker.ask({"tree": to_json(tree)}, limit_s=self._limit_s)), True
+            return _value(self._worker.ask({"tree": to_json(tree)}, limit_s=self._limit_s)), float("inf")
         except WorkerLateError:
-            return TOO_HARD, True
+            return TOO_HARD, _LATE_S
         except WorkerGoneError:
-            # Killed for want of memory, most likely; it would be again. So not at once, and not for this row.
+            # Not started, or killed for want of memory: trying again at once would end alike.
             self._retry_at = self._clock() + _RETRY_S
-            return NO_WORKER, True
+            return NO_WORKER, _RETRY_S
 
 
 def has_point(row: Row) -> bool:

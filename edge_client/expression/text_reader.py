@@ -93,9 +93,10 @@ class _Reader:
         closed = self._closed_at.get(at, end)
         if closed < end:
             enclosed = self.items(at, closed + 1, depth)
-            row, at = enclosed[1:-1], closed + 1
-            if not needs_brackets(row):
-                row = enclosed
+            at = closed + 1
+            # Brackets that the text would have anyway are not the writer's; what is raised in turn keeps its own.
+            towering = at < end and self._symbols[at] == ("^", False)
+            row = enclosed if towering or not needs_brackets(enclosed[1:-1]) else enclosed[1:-1]
         else:
             stop = self._bare(at, end)
             row, at = tuple(Sign(label) for label, _ in self._symbols[at:stop]), stop
