@@ -1,4 +1,4 @@
-"""A video file read by its frames: what stands still long enough to be read alike several times."""
+"""A video file read by its frames: what is stable in it, as the live view would show it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from pathlib import Path
 
 from edge_client.camera import open_source
 from edge_client.expression import text_of
+from edge_client.live.stabiliser import Stabiliser
 from edge_client.reading import Reading, Recogniser
 from edge_client.vision.trace import Picture
 
-EVERY = 5
-"""One frame in so many is read: six a second of a usual video."""
+EVERY = 2
+"""One frame in so many is read: twelve a second of a usual video."""
 
 STABLE = 3
-"""A reading counts once so many read frames in a row have it."""
+"""A reading is told once it was stable for so many read frames."""
 
+_FRAME_S = 0.04
 _WAIT_S = 10.0
 _KEPT = 30  # frames of one stretch among which the surest is chosen
 
@@ -39,37 +41,43 @@ class StableReading:
 def read_video(path: Path, recogniser: Recogniser) -> Iterator[StableReading]:
     """Read a video and yield what is stable in it, each stretch once, as it ends.
 
-    Frames in which nothing is written, and readings that change from frame to frame, are passed over. A reading that
-    comes back after such frames alone is the same stretch going on.
+    A reading that comes back after frames without one is the same stretch going on.
 
     Raises:
         DataError: it is no video that can be decoded.
     """
+    stabiliser = Stabiliser()
     told: tuple[str, ...] = ()
     last: StableReading | None = None
-    run: list[StableReading] = []
+    stretch: list[StableReading] = []
     with open_source(str(path), every=True) as source:
         while (frame := source.read(timeout_s=_WAIT_S)) is not None:
             if frame.number % EVERY:
                 continue
             reading = recogniser.read(frame.picture)
-            if run and _texts(run[0].reading) != _texts(reading):
-                yield from _stable(run, told)
-                told = _texts(run[0].reading) if len(run) >= STABLE else told
-                run = []
             last = StableReading(frame.number, frame.picture, reading)
-            if reading.lines:
-                run = [*run[-_KEPT:], last]
-    if len(run) >= STABLE:
-        yield from _stable(run, told)
+            stable = stabiliser.update(reading, at_s=frame.number * _FRAME_S)
+            if stable is None:
+                continue
+            if stretch and _texts(stretch[0]) != _texts(replace(last, reading=stable)):
+                if _counts(stretch, told):
+                    told = _texts(stretch[0])
+                    yield _surest(stretch)
+                stretch = []
+            stretch = [*stretch[1 - _KEPT :], replace(last, reading=stable)]
+    if _counts(stretch, told):
+        yield _surest(stretch)
     elif last is not None and not told:
         yield replace(last, reading=replace(last.reading, lines=()))
 
 
-def _stable(run: list[StableReading], told: tuple[str, ...]) -> Iterator[StableReading]:
-    if len(run) >= STABLE and _texts(run[0].reading) != told:
-        yield max(run, key=lambda one: min(line.confidence for line in one.reading.lines))
+def _counts(stretch: list[StableReading], told: tuple[str, ...]) -> bool:
+    return len(stretch) >= STABLE and _texts(stretch[0]) != told
 
 
-def _texts(reading: Reading) -> tuple[str, ...]:
-    return tuple(text_of(line.row) for line in reading.lines)
+def _surest(stretch: list[StableReading]) -> StableReading:
+    return max(stretch, key=lambda one: min(line.confidence for line in one.reading.lines))
+
+
+def _texts(one: StableReading) -> tuple[str, ...]:
+    return tuple(text_of(line.row) for line in one.reading.lines)

@@ -37,7 +37,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cv2.imwrite(str(folder / "blank.jpg"), draw_scene(width=640, height=360, noise=2).picture)
     (folder / "words.txt").write_text("3 + 4")
     (folder / "half.png").write_bytes((folder / "equation.png").read_bytes()[:5000])
-    film(folder / "film.avi", [equation().picture] * 20 + [equation("7-4=3").picture] * 20)
+    film(folder / "film.avi", [equation().picture] * 24 + [equation("7-4=3").picture] * 24)
     return folder
 
 
@@ -126,7 +126,7 @@ def test_a_video_is_read_by_what_stands_still_in_it(pictures: Path, capfd: pytes
     out, err = run(capfd, "--json", pictures / "film.avi")
     first, second = map(json.loads, out.splitlines())
     assert [first["lines"][0]["text"], second["lines"][0]["text"]] == ["2+3=5", "7-4=3"]
-    assert first["frame"] < 20 <= second["frame"]
+    assert first["frame"] < 24 <= second["frame"]
     assert err == ""
 
 
