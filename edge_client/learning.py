@@ -80,6 +80,19 @@ class Learning:
             return self._version
 
     @property
+    def reading(self) -> dict[str, Any] | None:
+        """The weights that are read with, as in ``snapshot``; asked for with every frame."""
+        with self._news:
+            weights: dict[str, Any] | None = self._state["weights"]
+            return weights
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has the device."""
+        with self._news:
+            return bool(self._state["connected"])
+
+    @property
     def paused(self) -> bool:
         """Whether a person has paused training."""
         with self._news:
@@ -157,7 +170,7 @@ class Learning:
         same = (state["run"], state["round"]) == (event["run"], event["round"])
         # A round that is opened again finds the device at what it was doing for it.
         if not (part and same) or state["activity"] == "failed":
-            self._doing("idle")
+            self._doing("idle", reason=event["reason"])
         state |= {key: event[key] for key in ("run", "round", "rounds", "phase", "invited")}
 
     def _fetching(self, event: Event) -> None:

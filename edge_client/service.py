@@ -37,7 +37,7 @@ from shared.topics import Topics
 
 Event = dict[str, Any]
 
-# Reading and the network go before training: with this, a thread that reads has nine tenths of a core it shares.
+# On a device that reads, reading goes before training: it has nine tenths of a core that both want.
 _TRAINING_NICE = 10
 _TROUBLE = Retry(first_s=2.0, cap_s=300.0)
 _FIRST_TROUBLE_S = 0.3
@@ -73,8 +73,8 @@ class Device:
         self.folder = DeviceFolder(settings.device_folder())
         self.learning = Learning(device=settings.name, fleet=settings.fleet, path=self.folder.learning)
         self._own_trainer = trainer is None
-        self._trainer = trainer or Trainer(threads=settings.threads, nice=_TRAINING_NICE)
-        self._on_event = on_event
+        self._trainer = trainer or Trainer(threads=settings.threads, nice=_TRAINING_NICE if settings.page else 0)
+        self._listeners = [on_event]
         self._rng = rng if rng is not None else np.random.default_rng()
         self._clock = clock
         self._unix_clock = unix_clock
@@ -193,6 +193,14 @@ class Device:
     def samples_changed(self) -> None:
         """Tell the device that its store has gained or lost samples; from any thread."""
         self._queue.put(self._count_samples)
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Have another told what happens, as ``on_event`` is."""
+        self._listeners.append(listener)
+
+    def tell(self, event: Event) -> None:
+        """Tell an event of another part of this device, in its turn; from any thread."""
+        self._queue.put(partial(self._emit, event))
 
     def __enter__(self) -> Self:
         self.start()
@@ -360,7 +368,8 @@ class Device:
     def _emit(self, event: Event) -> None:
         event = {"event": event["event"], "device": self.settings.name} | event
         self.learning.observe(event)
-        self._on_event(event)
+        for listener in self._listeners:
+            listener(event)
 
     def _adopter(self) -> Adopter | None:
         if not self.settings.adopt:

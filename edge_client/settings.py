@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self, TypeVar
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from edge_client.sample_store import DEFAULT_MAX_SAMPLES
 from shared.errors import SettingsError
@@ -16,6 +16,8 @@ from shared.labels import LABEL_SETS
 from shared.mqtt import BrokerAddress
 from shared.settings import Settings
 from shared.topics import check_name
+
+T = TypeVar("T")
 
 _HOURS = re.compile(r"([01]?\d|2[0-4])-([01]?\d|2[0-4])\Z")
 
@@ -57,6 +59,26 @@ class DeviceSettings(Settings):
         default=0.02, ge=0, le=1, description="how much accuracy on the hold-out new global weights may lose"
     )
     cache_mib: int = Field(default=64, ge=1, description="how much is kept of what was fetched, in MiB")
+    writer: str = Field(
+        default="", description="who writes here: the writer of what is corrected; without it, the device's name"
+    )
+    page: bool = Field(default=True, description="serve the device's page, to look, write and correct in a browser")
+    page_host: str = Field(default="127.0.0.1", description="the address that the page listens at")
+    page_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="the port of the page; without it, 8420, or a free one where that is taken",
+    )
+    token: str = Field(
+        default="",
+        description="what a browser has to know to open the page; needed where it listens to more than this machine",
+    )
+    source: str = Field(
+        default="",
+        description="what the device reads and shows on its page: a camera (0, /dev/video0, picamera), a video, a "
+        "picture, a folder of pictures, or an address (rtsp://, http://)",
+    )
     train_hours: str = Field(
         default="", description="train only within these hours of the day, like 22-6; empty for any"
     )
@@ -93,6 +115,16 @@ class DeviceSettings(Settings):
             hours_of(value)
         return value
 
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.source and not self.page:
+            raise ValueError("the source is shown on the page: leave --no-page out, or use inkfleet live")
+        if self.page and (self.token or self.page_host != "127.0.0.1"):
+            from edge_client.page.server import check_access  # loads the web server
+
+            _said(lambda: check_access(self.page_host, token=self.token))
+        return self
+
     def device_folder(self) -> Path:
         """Return the folder set, or the default one."""
         if self.folder is not None:
@@ -113,7 +145,7 @@ def hours_of(text: str) -> tuple[int, int]:
     return int(found[1]) % 24, int(found[2]) % 24
 
 
-def _said(check: Callable[[], str]) -> str:
+def _said(check: Callable[[], T]) -> T:
     try:
         return check()
     except SettingsError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from edge_client.settings import DeviceSettings
 
 if TYPE_CHECKING:
     from edge_client.sample_store import SampleStore
+    from edge_client.service import Device
 
+_CONNECTS_WITHIN_S = 1.0
 _ONLY_BAR = ("progress", "importing")
 
 
@@ -23,24 +26,37 @@ _ONLY_BAR = ("progress", "importing")
 def command(settings: DeviceSettings, *, as_json: bool) -> None:
     """Be a device: train on your own samples, publish weights.
 
-    The samples stay in the device's folder; --data adds some at the start. The device stays until Ctrl-C, whatever
-    becomes of the broker, and takes part in every round that it is invited to.
+    The samples stay in the device's folder; --data adds some at the start, and corrections on its page add more. The
+    device stays until Ctrl-C, whatever becomes of the broker, and takes part in every round that it is invited to.
 
-    Example: inkfleet device --name kitchen --broker mqtt://192.168.1.10:1883 --data handwriting.npz
+    Example: inkfleet device --name kitchen --broker mqtt://192.168.1.10:1883 --data handwriting.npz --source 0
     """
+    from edge_client.front import Front
     from edge_client.service import Device
 
     with telling(in_words, as_json=as_json, bar=_bar, only_bar=_ONLY_BAR) as tell:
         device = Device(settings, on_event=tell)
+        front = Front(device)
         try:
             store = device.open()
             if settings.data is not None:
                 _import(settings, store, tell)
             _greet(settings, store, tell)
             device.start()
+            if settings.page:
+                _let_connect(device)
+                front.start()
             device.wait()
         finally:
+            front.stop()
             device.stop()
+
+
+def _let_connect(device: Device) -> None:
+    """Wait until the broker has the device, for a moment at most: what the page needs takes as long to load."""
+    version, until = -1, time.monotonic() + _CONNECTS_WITHIN_S
+    while not device.learning.connected and (left_s := until - time.monotonic()) > 0:
+        version = device.learning.wait(version, timeout_s=left_s)
 
 
 def _import(settings: DeviceSettings, store: SampleStore, tell: Tell) -> None:
@@ -132,6 +148,11 @@ def _verdict(event: dict[str, Any]) -> str:
     return f"round {event['round']}: update {event['verdict']}" + (f": {event['reason']}" if event["reason"] else "")
 
 
+def _reading(event: dict[str, Any]) -> str:
+    made = "that ship" if event["origin"] == "shipped" else f"of the fleet, after {event['rounds']} rounds"
+    return f"reads with the weights {made}"
+
+
 def _weights(what: str) -> Callable[[dict[str, Any]], str]:
     def say(event: dict[str, Any]) -> str:
         line = f"global weights after {event['rounds']} rounds {what}"
@@ -153,6 +174,8 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "trouble": lambda event: f"trouble: {event['reason']}",
     "round": _round,
     "fetching": lambda event: f"round {event['round']}: fetching {event['bytes'] / 1e6:.1f} MB",
+    "page": lambda event: f"page: {event['url']}" + (" (with the token)" if event["token"] else ""),
+    "reading": _reading,
     "paused": lambda event: "training is paused",
     "resumed": lambda event: "training goes on",
     "waiting": lambda event: f"training waits: {event['reason']}",

@@ -18,7 +18,7 @@ import pytest
 from deploy.brokers import RunningBroker
 from edge_client.sample_store import SampleStore
 from shared.dataset import Dataset
-from shared.messages import DeviceState, UpdateManifest
+from shared.messages import DeviceState, TrainingPlan, UpdateManifest
 from tests.edge_client.scripted_aggregator import DEADLINE_S, ScriptedAggregator
 from tests.edge_client.test_trainer import bars
 from tflite_models.bundle import builtin_bundle
@@ -110,11 +110,11 @@ def test_a_device_is_small_and_knows_no_tensorflow(
 ) -> None:
     """From import to verdict: within the memory of a small board, with neither TensorFlow nor OpenCV nor matplotlib."""
     bars(2000).save(tmp_path / "bars.npz")
-    device = start("--data", str(tmp_path / "bars.npz"))
+    device = start("--no-page", "--data", str(tmp_path / "bars.npz"))
     assert device.next("imported")["added"] == 2000
     device.next("connected")
     assert device.cpu_s() < CPU_TO_CONNECTED_S
-    aggregator.open_round(1)
+    aggregator.open_round(1, plan=TrainingPlan(local_epochs=1, lr=0.02))
     assert device.next("verdict")["verdict"] == "accepted"
     maps = Path(f"/proc/{device.process.pid}/maps").read_text()
     assert "ai_edge_litert" in maps
