@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edge_client.vision.histogram import quantile
 from edge_client.vision.ink import InkPart
 from edge_client.vision.trace import Picture
 
@@ -14,6 +15,7 @@ _SMALL = 6.0  # of the square of the ink's width: what has less area must be dar
 _DARK = 0.4  # of the darkness of the ink
 _SOLID = 0.35  # of its box: the corner of a dark area fills at least so much
 _CORNER = 0.3  # of a part's surroundings
+_FAT = 2.0  # times the ink's width
 _ALONG_EDGE = 0.25  # of the length of an edge of the picture: ink does not follow the edge for so long
 _AT_EDGE = 0.012  # of the shorter side of the picture
 _TIGHT = 0.04  # of the page: with more ink than this at its edges only, the picture is cut out around its ink
@@ -46,7 +48,8 @@ def without_dust(
                 continue
             if at_edge and darkness < _SOFT_AT_EDGE * ink:
                 continue
-        if area > _SOLID * part.width * part.height and _is_corner(part, dark=dark, paper=paper):
+        fat = area > _SOLID * part.width * part.height and min(part.width, part.height) > _FAT * ink_width
+        if (at_edge or fat) and _is_corner(part, dark=dark, paper=paper):
             continue
         kept.append(part)
     inner = [part for part in kept if not _follows_edge(part, shape=shape)]
@@ -56,7 +59,10 @@ def without_dust(
 
 
 def _darkness(part: InkPart, *, dark: Picture, paper: Picture) -> float:
-    place = slice(part.y // 2, max(part.y // 2 + 1, part.bottom // 2)), slice(part.x // 2, max(part.x // 2 + 1, part.right // 2))
+    place = (
+        slice(part.y // 2, max(part.y // 2 + 1, part.bottom // 2)),
+        slice(part.x // 2, max(part.x // 2 + 1, part.right // 2)),
+    )
     if not dark[place].size:
         return 1.0
     shares = dark[place].astype(np.float32) / np.maximum(paper[place], 1)
@@ -85,7 +91,7 @@ def _is_corner(part: InkPart, *, dark: Picture, paper: Picture) -> bool:
     if not ring.any():
         return False
     # a stroke that runs into a shadow is darker there than the shadow: its darker end counts
-    darkest, brightest = float(np.percentile(grey[ink > 0], 20)), float(np.percentile(grey[ring], 90))
+    darkest, brightest = quantile(grey[ink > 0], 0.2), quantile(grey[ring], 0.9)
     between = darkest + 0.3 * (brightest - darkest)
     # other ink nearby is dark too, but stands out from its own paper
     as_dark = (grey < between) & (darker < 0.3 * white) & ring

@@ -53,7 +53,7 @@ def _without(ruling: Ruling, ink: Picture) -> Picture:
     import cv2
 
     if ruling.upright:
-        return np.ascontiguousarray(_along_rows(ruling, np.ascontiguousarray(ink.T), ruling.band.T).T)
+        return cv2.transpose(_along_rows(ruling, cv2.transpose(ink), cv2.transpose(ruling.band)))
     return _along_rows(ruling, ink, ruling.band)
 
 

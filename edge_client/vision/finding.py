@@ -75,10 +75,10 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
     trace.show("lines", lambda: 255 - ink)
     with trace.step("parts"):
         parts = connected_parts(ink)
-        parts = without_dust(
-            parts, dark=dark, paper=paper, ink=ruled.ink, ink_width=line_width(parts), shape=grey.shape
-        )
         ink_width = line_width(parts)
+        kept = without_dust(parts, dark=dark, paper=paper, ink=ruled.ink, ink_width=ink_width, shape=grey.shape)
+        if len(kept) < len(parts):
+            parts, ink_width = kept, line_width(kept)
         parts.sort(key=lambda part: (part.x, part.y))
     return InkPage(tuple(parts), grey.shape[1], grey.shape[0], ink_width, to_picture)
 

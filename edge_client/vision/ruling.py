@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_client.vision.histogram import quantile
 from edge_client.vision.lines import Lines, find_lines
 from edge_client.vision.trace import Picture
 
@@ -15,7 +16,7 @@ _LIKE_INK = 0.75  # of the darkness of the ink: a line that runs alone and is da
 _FAMILY = 3  # lines: so many run side by side by no one's hand
 _PROFILE = 8  # rows looked at on both sides of a line
 _DOUBT_PX = 3  # pixels of half the page on both sides of a line that may still be line
-_INK_PERCENTILE = 99.9
+_INK_SHARE = 0.999  # of the pixels are not darker than nearly the darkest ink
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +63,11 @@ def find_ruling(dark: Picture, *, grey: Picture, paper: Picture, floor: float) -
         paper: the grey of the paper, ``(h, w) uint8``.
         floor: the darkness that noise does not reach, in grey levels.
     """
+    import cv2
+
     found = []
     for upright in (False, True):
-        lines = find_lines(np.ascontiguousarray(dark.T) if upright else dark, floor=floor)
+        lines = find_lines(cv2.transpose(dark) if upright else dark, floor=floor)
         if len(lines):
             band = _band(lines, shape=dark.shape, upright=upright)
             found.append(Ruling(lines, upright, _darkness(lines, upright=upright, grey=grey, paper=paper), band))
@@ -116,13 +119,15 @@ def _band(lines: Lines, *, shape: tuple[int, ...], upright: bool) -> Picture:
     fraction_bits = 4
     paths = list(np.rint(points * (1 << fraction_bits)).astype(np.int32))
     cv2.polylines(band, paths, False, 255, 2 * _DOUBT_PX + 1, cv2.LINE_8, fraction_bits)
-    return np.ascontiguousarray(band.T) if upright else band
+    return cv2.transpose(band) if upright else band
 
 
 def _ink_darkness(dark: Picture, *, paper: Picture, rulings: Sequence[Ruling]) -> float:
     """Return the darkness of nearly the darkest pixels away from the lines, as a share of the paper's grey."""
-    away = np.ones((dark.shape[0] + 1 >> 1, dark.shape[1] + 1 >> 1), bool)
-    for ruling in rulings:
-        away &= ruling.band[::2, ::2] == 0
-    shares = dark[::2, ::2][away] / np.maximum(paper[::2, ::2][away], 1).astype(np.float32)
-    return float(np.percentile(shares, _INK_PERCENTILE)) if len(shares) else 0.0
+    import cv2
+
+    shares = cv2.divide(dark, cv2.max(paper, 1), scale=255)[::2, ::2]
+    if rulings:
+        away = np.all([ruling.band[::2, ::2] == 0 for ruling in rulings], axis=0)
+        shares = shares[away]
+    return quantile(shares, _INK_SHARE) / 255

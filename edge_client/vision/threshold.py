@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_client.vision.histogram import quantile
 from edge_client.vision.trace import Picture
 
 _SIGMAS = 6.0
-_LEAST = 12  # grey levels: fainter marks are left to the eye too
+_LEAST = 12.0  # grey levels: fainter marks are left to the eye too
 _SHARE_NEARBY = 0.45  # of the darkness of the ink nearby: half of a blurred line's edge, a little less for thin lines
 _SHARE_OF_PAGE = 0.2  # of the darkest ink of the page: what is fainter shows through from the other side
 
@@ -23,8 +24,10 @@ def noise_floor(dark: Picture, *, beyond: NDArray[np.bool_] | None = None) -> fl
         beyond: what is not paper at all, ``(h, w) bool``.
     """
     seen = dark[::3, ::3]
-    low, middle = np.percentile(seen if beyond is None else seen[~beyond[::3, ::3]], [16, 50])
-    return max(float(_LEAST), float(middle + _SIGMAS * max(middle - low, 0.5)))
+    if beyond is not None:
+        seen = seen[~beyond[::3, ::3]]
+    middle, low = quantile(seen, 0.5), quantile(seen, 0.16)
+    return max(_LEAST, middle + _SIGMAS * max(middle - low, 0.5))
 
 
 def needed_darkness(dark: Picture, *, paper: Picture, floor: float, ink: float, reach: int) -> Picture:

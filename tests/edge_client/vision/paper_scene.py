@@ -186,9 +186,7 @@ def found(page: InkPage, boxes: Sequence[Box]) -> tuple[list[float], int]:
     for part in page.parts:
         box = page.box_in_picture(part)
         middle = box[0] + box[2] / 2, box[1] + box[3] / 2
-        holds = [
-            b[0] - 2 <= middle[0] <= b[0] + b[2] + 2 and b[1] - 2 <= middle[1] <= b[1] + b[3] + 2 for b in boxes
-        ]
+        holds = [b[0] - 2 <= middle[0] <= b[0] + b[2] + 2 and b[1] - 2 <= middle[1] <= b[1] + b[3] + 2 for b in boxes]
         if any(holds):
             owned[holds.index(True)].append(box)
         else:
