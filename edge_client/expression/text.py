@@ -91,10 +91,15 @@ def _exponent(inner: Row, depth: int) -> Iterator[_Piece]:
 
 
 def _side(inner: Row, depth: int) -> Iterator[_Piece]:
-    if needs_brackets(inner) and not is_number(inner):
+    if needs_brackets(inner) and not is_number(inner) and not _is_root(inner):
         yield from (_OPEN, *_pieces(inner, depth), _CLOSE)
     else:
         yield from _pieces(inner, depth)
+
+
+def _is_root(row: Row) -> bool:
+    """Return whether a row is a root of what its brackets enclose."""
+    return isinstance(row[0], Sign) and row[0].label == "sqrt" and is_enclosed(row[1:]) if row else False
 
 
 def _apart(pieces: list[_Piece]) -> set[int]:

@@ -89,6 +89,7 @@ HALF = Bar(signs("1"), signs("2"))
         ((Bar(signs("2x"), signs("(a+b)")),), "(2x)/(a+b)"),
         ((Bar((HALF,), signs("3")),), "(1/2)/3"),
         ((Bar((), signs("3")),), "()/3"),
+        ((Bar((Sign("sqrt"), *signs("(2)")), signs("2")),), "sqrt(2)/2"),
         ((HALF, Sign("x")), "(1/2)x"),
         ((Sign("2"), HALF), "2(1/2)"),
         ((HALF, HALF), "(1/2)(1/2)"),
