@@ -27,10 +27,19 @@ class Learning:
         device: the device's name; empty for a reader that belongs to no fleet.
         fleet: the fleet's name; None without a fleet.
         path: the file that keeps the own rounds and the switch over a restart; None to keep nothing.
+        kept_rounds: how many of the own rounds are remembered.
     """
 
-    def __init__(self, *, device: str = "", fleet: str | None = None, path: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        device: str = "",
+        fleet: str | None = None,
+        path: Path | None = None,
+        kept_rounds: int = KEPT_ROUNDS,
+    ) -> None:
         self._path = path
+        self._kept_rounds = kept_rounds
         self._news = threading.Condition()
         self._version = 0
         self._paused = False
@@ -110,7 +119,7 @@ class Learning:
         except (OSError, ValueError, KeyError, TypeError):
             return
         with self._news:
-            self._history = [own for own in history if isinstance(own, dict)][-KEPT_ROUNDS:]
+            self._history = [own for own in history if isinstance(own, dict)][-self._kept_rounds :]
             self._paused = paused
             self._changed()
 
@@ -212,7 +221,7 @@ class Learning:
         if own is None:
             own = key | dict.fromkeys(_OWN_ROUND)
             self._history.append(own)
-            del self._history[:-KEPT_ROUNDS]
+            del self._history[: -self._kept_rounds]
         own |= {name: event[name] for name in _OWN_ROUND if name in event}
         with suppress(StorageError):  # the round counts, whether or not it can be written down
             self._keep()
