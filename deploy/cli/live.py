@@ -62,6 +62,7 @@ def command(settings: LiveSettings, *, as_json: bool) -> None:
             pace_s=settings.pace_s,
             loop=settings.loop,
             every=settings.every_frame or unseen,
+            on_trouble=lambda line: say.aside(line or "pictures come again") if line or source.live else None,
         )
         learning = Learning()
         recogniser = _recogniser(settings, learning)
@@ -95,9 +96,10 @@ def _look(live: LiveReader, window: Window | None, announcer: Announcer, say: _S
         if frame is not None:
             if window is not None and frame.seq != seq:
                 window.show(frame.picture)
-            if frame.status not in (status, "paused"):
-                status = frame.status
-                say.aside(status or "pictures come again")
+            # The source has told of its own troubles, each once; they may have passed before a frame shows them.
+            if frame.status not in (status, "", "paused", live.source.trouble):
+                say.aside(frame.status)
+            status = frame.status
             seq = frame.seq
         elif live.ended:
             raise DataError(live.source.trouble or f"{live.source.name} gave no picture")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from edge_client.camera.capture import Capture
@@ -32,6 +33,7 @@ def open_source(
     loop: bool = False,
     every: bool = False,
     patient: bool = False,
+    on_trouble: Callable[[str], None] = lambda line: None,
 ) -> Source:
     """Return the source that a text means; its `Source.start` opens it.
 
@@ -42,13 +44,14 @@ def open_source(
         loop: begin a video or folder again at its end.
         every: hand out every picture of a video or folder, and drop none.
         patient: wait for a camera that is not there at the start.
+        on_trouble: told of every new trouble, see `Source`.
 
     Raises:
         SettingsError: the text means nothing.
         DataError: it names a file or folder that does not exist.
     """
     capture = _capture(text, size=size, pace_s=pace_s)
-    return Source(capture, loop=loop, every=every, patient=patient)
+    return Source(capture, loop=loop, every=every, patient=patient, on_trouble=on_trouble)
 
 
 def _capture(text: str, *, size: tuple[int, int], pace_s: float | None) -> Capture:

@@ -27,6 +27,8 @@ class Source:
         loop: begin a video or a folder again at its end.
         every: hand out every picture of a video or folder, as fast as they are read, and drop none.
         patient: a camera that is absent at the start is no error but one that is lost.
+        on_trouble: told of every new trouble in one line, and of its end with an empty one; on the thread that takes
+            the pictures.
         retry: how long to wait before a lost source is opened again.
         uniform: draws from [0, 1), for the jitter of these waits.
         clock: monotonic, in seconds.
@@ -39,6 +41,7 @@ class Source:
         loop: bool = False,
         every: bool = False,
         patient: bool = False,
+        on_trouble: Callable[[str], None] = lambda line: None,
         retry: Retry | None = None,
         uniform: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
@@ -49,6 +52,7 @@ class Source:
         self._loop = loop and not capture.live
         self._every = every and not capture.live
         self._patient = patient and capture.live
+        self._on_trouble = on_trouble
         self._retry = retry if retry is not None else Retry(first_s=0.5, cap_s=15.0)
         self._uniform = uniform
         self._clock = clock
@@ -88,7 +92,7 @@ class Source:
             if not self._patient:
                 raise
             opened = False
-            self._trouble = f"{error} (still trying)"
+            self._troubled(f"{error} (still trying)")
         if not self._every:
             self._thread = threading.Thread(target=self._take, args=(opened,), name="camera", daemon=True)
             self._thread.start()
@@ -130,7 +134,7 @@ class Source:
             try:
                 frame = self._next(skip=0)
             except InkfleetError as error:
-                self._trouble = str(error)
+                self._troubled(str(error))
                 continue
             if frame is not None:
                 return frame
@@ -167,7 +171,7 @@ class Source:
             try:
                 frame = self._next(skip=late)
             except InkfleetError as error:
-                self._trouble = str(error)
+                self._troubled(str(error))
                 if self.live:
                     return
             else:
@@ -183,7 +187,7 @@ class Source:
     def _reopen(self) -> bool:
         """Open a live source that was lost; False if the source was stopped meanwhile."""
         self._capture.close()
-        self._trouble = self._trouble or f"{self.name} gives no more pictures (trying to open it again)"
+        self._troubled(self._trouble or f"{self.name} gives no more pictures (trying to open it again)")
         tries = 0
         while not self._stop.wait(self._retry.wait_s(tries, uniform=self._uniform)):
             try:
@@ -191,7 +195,7 @@ class Source:
                 return True
             except InkfleetError as error:
                 self._capture.close()
-                self._trouble = f"{error} (still trying)"
+                self._troubled(f"{error} (still trying)")
                 tries += 1
         return False
 
@@ -201,12 +205,17 @@ class Source:
         picture = self._capture.next(skip=skip)
         if picture is None:
             return None
-        self._trouble = ""
+        self._troubled("")
         capture = self._capture
         at_s = self._clock()
         frame = Frame(_in_colour(picture), self._count + skip, at_s, still=capture.still, title=capture.title)
         self._count += skip + 1
         return frame
+
+    def _troubled(self, line: str) -> None:
+        if line != self._trouble:
+            self._trouble = line
+            self._on_trouble(line)
 
     def _again(self) -> bool:
         """Begin a looped source anew; False where it is none, or where the last turn gave no picture."""
@@ -216,7 +225,7 @@ class Source:
         try:
             self._capture.open()
         except InkfleetError as error:
-            self._trouble = str(error)
+            self._troubled(str(error))
             return False
         return True
 

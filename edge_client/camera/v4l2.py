@@ -12,7 +12,7 @@ from edge_client.camera.frame import Picture
 from edge_client.camera.quiet import quiet_cv2
 from shared.errors import RunError
 
-_READ_TIMEOUT_MS = 5000
+_READ_TIMEOUT_S = "5"
 
 
 class V4l2Camera:
@@ -39,10 +39,11 @@ class V4l2Camera:
     def open(self) -> None:
         """Take the camera, and make sure that it gives a picture."""
         _check_device(self._device, name=self.name)
+        # OpenCV does not open a camera of Linux at all if it is given CAP_PROP_READ_TIMEOUT_MSEC.
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", _READ_TIMEOUT_S)
         cv2 = quiet_cv2()
         width, height = self._size
-        capture = cv2.VideoCapture()
-        capture.open(str(self._device), cv2.CAP_V4L2, [cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_TIMEOUT_MS])
+        capture = cv2.VideoCapture(str(self._device), cv2.CAP_V4L2)
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)

@@ -72,6 +72,8 @@ class OpenCvWindow:
     def __init__(self, title: str) -> None:
         import cv2
 
+        # Qt complains to the terminal that it brings no fonts; there is no text of its own in this window.
+        os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
         self.closed = False
         self._cv2: Any = cv2
         self._title = title

@@ -1,4 +1,4 @@
-"""One suite over every kind of source that can be had without hardware."""
+"""One suite over every kind of source; the two that need hardware stand on a stand-in for their library."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from edge_client.camera.picamera import PiCamera
 from edge_client.camera.source import Source
 from edge_client.camera.stills import Stills
 from edge_client.camera.stream import NetworkStream
+from edge_client.camera.v4l2 import V4l2Camera
 from edge_client.camera.video import VideoFile
 from tests.edge_client.camera.mjpeg_server import LEVELS, MjpegServer
 
@@ -64,6 +65,28 @@ class FakePicamera2:
         self._running = False
 
 
+class FakeVideoCapture:
+    """The part of `cv2.VideoCapture` that is used for a camera of Linux; there is no such camera here."""
+
+    def __init__(self, device: str, backend: int) -> None:
+        assert (device, backend) == ("/dev/zero", cv2.CAP_V4L2)
+        self._count = -1
+        self._wishes: dict[int, float] = {}
+
+    def set(self, wish: int, value: float) -> bool:
+        self._wishes[wish] = value
+        return True
+
+    def read(self) -> tuple[bool, NDArray[np.uint8]]:
+        size = self._wishes[cv2.CAP_PROP_FRAME_WIDTH], self._wishes[cv2.CAP_PROP_FRAME_HEIGHT]
+        assert size == (64, 48)
+        self._count += 1
+        return True, grey(LEVELS[self._count % len(LEVELS)])
+
+    def release(self) -> None:
+        self._wishes.clear()
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of source: how to make its capture anew, and the greys of its pictures, over and over if it is live."""
@@ -72,7 +95,7 @@ class Kind:
     levels: tuple[int, ...] = LEVELS
 
 
-@pytest.fixture(params=["video", "folder", "picture", "stream", "picamera"])
+@pytest.fixture(params=["video", "folder", "picture", "stream", "camera", "picamera"])
 def kind(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kind]:
     """Every kind of source in turn."""
     with ExitStack() as stack:
@@ -90,6 +113,9 @@ def kind(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         elif request.param == "stream":
             server = stack.enter_context(MjpegServer())
             yield Kind(lambda: NetworkStream(server.url))
+        elif request.param == "camera":
+            monkeypatch.setattr(cv2, "VideoCapture", FakeVideoCapture)
+            yield Kind(lambda: V4l2Camera(Path("/dev/zero"), size=(64, 48)))
         else:
             module = types.ModuleType("picamera2")
             module.Picamera2 = FakePicamera2  # type: ignore[attr-defined]

@@ -194,10 +194,13 @@ def test_a_picture_that_cannot_be_read_is_said_and_passed_over(every: bool) -> N
 
 def test_a_broken_last_picture_is_still_said_at_the_end() -> None:
     """The end of a folder does not hide that its last picture was no picture."""
-    with Source(Scripted([5, DataError("z.png is no picture")]), every=True) as source:
+    told: list[str] = []
+    capture = Scripted([DataError("a.png is no picture"), 5, DataError("z.png is no picture")])
+    with Source(capture, every=True, on_trouble=told.append) as source:
         assert source.read(timeout_s=WAIT_S) is not None
         assert source.read(timeout_s=WAIT_S) is None
         assert source.trouble == "z.png is no picture"
+    assert told == ["a.png is no picture", "", "z.png is no picture"]
 
 
 def test_a_film_keeps_its_pace_and_drops_what_it_is_late_for() -> None:
