@@ -60,10 +60,11 @@ def answer(tree: Tree, *, decimal: bool = False) -> Value | None:
         return number(found.value, decimal=decimal) if found.value is not None else _form(tree, found)
     except NoValueError as error:
         return no_value(error.reason)
-    except TooManyTermsError:
-        return None if isinstance(tree, Relation) else NOTHING
-    except NotPolynomialError:
-        return None
+    except (NotPolynomialError, TooManyTermsError) as error:
+        if isinstance(tree, Relation):
+            # An equation such as y = 1/(x+1) is as solved as it can be.
+            return NOTHING if solved_for(tree) is not None and len(letters_of(tree)) > 1 else None
+        return NOTHING if isinstance(error, TooManyTermsError) else None
 
 
 def plain(node: Node) -> list[str]:

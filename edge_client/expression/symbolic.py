@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import sympy
 
-from edge_client.expression.answer import MAX_FORM, NO_SOLUTION, root_solutions, solved_for, unsolved
+from edge_client.expression.answer import MAX_FORM, NO_SOLUTION, root_solutions, unsolved
 from edge_client.expression.exact import NEGATIVE_ROOT
 from edge_client.expression.sympy_tree import NotWritableError, from_sympy, to_sympy
 from edge_client.expression.text import text_of
@@ -54,7 +54,7 @@ def symbolic_answer(tree: Tree) -> Value:
         return true_for_every(letters, but=" for which both sides are defined" if divided else "")
     if len(letters) == 1 and len(differences) == 1:
         return _one_unknown(letters[0], differences[0])
-    return NOTHING if solved_for(tree) is not None else unsolved(letters)
+    return unsolved(letters)
 
 
 def _undefined(expression: sympy.Expr) -> bool:
