@@ -146,7 +146,7 @@ def test_a_store_of_the_first_schema_is_taken_over(tmp_path: Path) -> None:
 def test_the_device_hears_once_after_a_pause(store: SampleStore) -> None:
     """Corrections in quick succession are told once; a deletion is told too; what changes nothing is not."""
     heard = threading.Semaphore(0)
-    corrections = Corrections(store, writer="ada", changed=heard.release, settle_s=0.2)
+    corrections = Corrections(store, writer="ada", changed=heard.release, settle_s=0.5)
     for picture in pictures(5):
         assert corrections.add([(picture, "7")], source="canvas").added == 1
     assert heard.acquire(timeout=DEADLINE_S)
@@ -158,7 +158,7 @@ def test_the_device_hears_once_after_a_pause(store: SampleStore) -> None:
     assert corrections._timer.finished.is_set()
     assert corrections.delete_all() == 4
     corrections.close()
-    assert not heard.acquire(timeout=0.3)
+    assert not heard.acquire(timeout=0.7)
 
 
 def test_corrections_come_from_many_threads(store: SampleStore) -> None:
