@@ -16,7 +16,7 @@ from edge_client.page.assets import ASSETS, Asset
 from edge_client.page.backend import Backend
 from edge_client.page.desk import Desk
 from edge_client.page.device_routes import DeviceRoutes
-from edge_client.page.gate import Gate
+from edge_client.page.gate import FAULT, Gate
 from edge_client.page.keyring import Guesses, Keyring
 from edge_client.page.login import Door
 from edge_client.page.news import News
@@ -62,7 +62,12 @@ def application(backend: Backend, *, token: str, closing: asyncio.Event, trouble
     ]
     inner = Starlette(
         routes=routes,
-        exception_handlers={RefusedError: _refused, InkfleetError: _inkfleet_error, HTTPException: _http_error},
+        exception_handlers={
+            RefusedError: _refused,
+            InkfleetError: _inkfleet_error,
+            HTTPException: _http_error,
+            Exception: _fault,
+        },
     )
     inner.router.redirect_slashes = False
     return Gate(inner, keyring=keyring, trouble=trouble)
@@ -85,6 +90,11 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _inkfleet_error(request: Request, error: Exception) -> Response:
     """What was sent cannot be used, or the device itself has a fault that a person has to see to."""
     return refusal(400 if isinstance(error, DataError) else 503, str(error))
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    """What nobody has foreseen; the gate tells the device of it."""
+    return refusal(500, FAULT)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

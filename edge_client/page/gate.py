@@ -26,6 +26,8 @@ SECURITY_HEADERS = {
     "cache-control": "no-store",
 }
 
+FAULT = "the device failed at this; it goes on"
+
 _OPEN_TO_ALL = ("/assets/", "/login")
 _LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 
@@ -68,7 +70,7 @@ class Gate:
         except Exception as error:
             self._trouble(f"the page failed at {scope['method']} {scope['path'][:80]}: {type(error).__name__}: {error}")
             if not begun:
-                await refusal(500, "the device failed at this; it goes on")(scope, receive, guarded)
+                await refusal(500, FAULT)(scope, receive, guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

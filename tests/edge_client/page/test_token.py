@@ -1,0 +1,106 @@
+"""The token: who has it is let in, who guesses waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from edge_client.page.backend import Backend
+from edge_client.page.keyring import COOKIE, GUESS_WINDOW_S, GUESSES, Guesses, Keyring
+from edge_client.page.server import PageServer
+
+TOKEN = "correct horse battery"
+
+
+@pytest.fixture
+def guarded(backend: Backend) -> Iterator[httpx.Client]:
+    """A page with a token, and a browser that has none."""
+    with PageServer(backend, token=TOKEN) as server, httpx.Client(base_url=server.url) as client:
+        yield client
+
+
+def test_without_the_token_there_is_a_form(guarded: httpx.Client) -> None:
+    """The page asks for the token, data are refused, and the form's own files are served."""
+    page = guarded.get("/")
+    assert page.status_code == 401
+    assert 'action="/login"' in page.text
+    for method, path in [
+        ("GET", "/api/device"),
+        ("POST", "/api/drawings"),
+        ("GET", "/api/samples/export"),
+        ("GET", "/api/news"),
+    ]:
+        answer = guarded.request(method, path)
+        assert answer.status_code == 401
+        assert "token" in answer.json()["error"]
+    assert guarded.get("/assets/look.css").status_code == 200
+
+
+def test_the_token_in_the_address(guarded: httpx.Client) -> None:
+    """It is taken once, leaves the address, and a cookie that scripts and other sites cannot use takes its place."""
+    answer = guarded.get("/", params={"token": TOKEN})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    cookie = answer.headers["set-cookie"]
+    assert all(word in cookie for word in ("HttpOnly", "SameSite=strict", "Path=/"))
+    assert TOKEN not in cookie
+    assert guarded.get("/").status_code == 200
+    assert guarded.get("/api/device").status_code == 200
+
+
+def test_the_token_in_the_form(guarded: httpx.Client) -> None:
+    """The form does the same; a wrong token is told so."""
+    wrong = guarded.post("/login", data={"token": "wrong"})
+    assert wrong.status_code == 401
+    assert "This is not the token." in wrong.text
+    assert guarded.post("/login", data={"token": TOKEN}).status_code == 303
+    assert guarded.get("/api/device").status_code == 200
+
+
+def test_with_a_token_any_name_will_do(guarded: httpx.Client) -> None:
+    """The device may be called whatever the network calls it; a stranger's name has no cookie."""
+    guarded.get("/", params={"token": TOKEN})
+    assert guarded.get("/api/device", headers={"host": "pi.local:8420"}).status_code == 200
+    guarded.cookies.clear()
+    assert guarded.get("/api/device", headers={"host": "pi.local:8420"}).status_code == 401
+
+
+def test_other_sites_cannot_log_anybody_in(guarded: httpx.Client) -> None:
+    """The form is only taken from the page itself."""
+    answer = guarded.post("/login", data={"token": TOKEN}, headers={"origin": "http://evil.example"})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "é", Keyring("another token").cookie, TOKEN])
+def test_a_made_up_cookie(guarded: httpx.Client, cookie: str) -> None:
+    """It lets nobody in."""
+    header = f"{COOKIE}={cookie}".encode()
+    assert guarded.get("/api/device", headers={b"cookie": header}).status_code == 401
+
+
+def test_guessing_is_slow(guarded: httpx.Client) -> None:
+    """After a few wrong tokens nothing more is heard from there, not even the right one; who is in stays in."""
+    guarded.get("/", params={"token": TOKEN})
+    stranger = httpx.Client(base_url=guarded.base_url)
+    with stranger:
+        for _ in range(GUESSES):
+            assert stranger.get("/", params={"token": "guess"}).status_code == 401
+        answer = stranger.post("/login", data={"token": TOKEN})
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) <= GUESS_WINDOW_S
+    assert guarded.get("/api/device").status_code == 200
+
+
+def test_guesses_are_forgotten() -> None:
+    """A wrong token counts for a minute, and for its own network alone."""
+    now = [100.0]
+    guesses = Guesses(clock=lambda: now[0])
+    for _ in range(GUESSES):
+        guesses.count("2001:db8::1")
+    assert guesses.wait_s("2001:db8::1") == pytest.approx(GUESS_WINDOW_S)
+    assert guesses.wait_s("2001:db8::ffff") > 0, "one network of version 6 has more addresses than anyone can count"
+    assert guesses.wait_s("2001:db8:1::1") == 0
+    assert guesses.wait_s("10.0.0.7") == 0
+    now[0] += GUESS_WINDOW_S
+    assert guesses.wait_s("2001:db8::1") == 0
