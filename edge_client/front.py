@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 from edge_client.adoption import WeightsShelf
 from edge_client.corrections import Corrections
 from edge_client.service import Device
-from edge_client.settings import DeviceSettings
 from shared.errors import InkfleetError
 
 if TYPE_CHECKING:
@@ -18,9 +16,6 @@ if TYPE_CHECKING:
     from edge_client.live import LiveReader
     from edge_client.reading import Recogniser
     from edge_client.reading_weights import ReadingWeights
-
-DEFAULT_PORT = 8420
-"""Where the page is unless a port is asked for, or another device of this machine was faster."""
 
 
 class Front:
@@ -50,6 +45,7 @@ class Front:
         """
         from edge_client.expression import Solver
         from edge_client.page.backend import Backend
+        from edge_client.page.port import page_port
         from edge_client.page.server import PageServer
         from edge_client.reading import Recogniser
 
@@ -67,7 +63,7 @@ class Front:
             server = PageServer(
                 Backend(recogniser, solver, device.open(), corrections, device.learning, live),
                 host=settings.page_host,
-                port=_port(settings),
+                port=page_port(settings.page_host, settings.page_port),
                 token=settings.token,
                 trouble=lambda line: device.tell({"event": "trouble", "reason": line}),
             )
@@ -145,18 +141,3 @@ class Front:
                 "rounds": weights.rounds,
             }
         )
-
-
-def _port(settings: DeviceSettings) -> int:
-    """Return the port asked for; without one the default, or 0, for any that is free, where that is taken."""
-    if settings.page_port is not None:
-        return settings.page_port
-    family = socket.AF_INET6 if ":" in settings.page_host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.page_host, DEFAULT_PORT))
-            probe.listen(1)
-        except OSError:
-            return 0
-    return DEFAULT_PORT

@@ -72,7 +72,7 @@ def command(settings: LiveSettings, *, as_json: bool) -> None:
             source,
             recogniser=recogniser,
             solver=solver,
-            weights=lambda: say_weights(learning.snapshot()["weights"]),
+            weights=lambda: say_weights(learning.reading),
             on_update=announcer.add,
         )
         if page:
@@ -161,10 +161,13 @@ def _window(settings: LiveSettings, say: _Speech) -> Window | None:
 
 
 def _recogniser(settings: LiveSettings, learning: Learning) -> Recogniser:
+    import cv2
+
     from deploy.reading.recogniser import open_recogniser
     from shared.tensors import sha256_of
     from tflite_models.shipped_weights import default_weights_path
 
+    cv2.setNumThreads(settings.threads)
     recogniser = open_recogniser(settings.labels, weights=settings.weights, threads=settings.threads)
     path = settings.weights or default_weights_path(settings.labels)
     learning.reads_with(sha256_of(path.read_bytes()), origin="shipped" if settings.weights is None else "file")
@@ -184,6 +187,7 @@ def _page(
     from edge_client.corrections import Corrections
     from edge_client.device_folder import DeviceFolder
     from edge_client.page.backend import Backend
+    from edge_client.page.port import page_port
     from edge_client.page.server import PageServer
     from edge_client.sample_store import SampleStore
 
@@ -200,7 +204,7 @@ def _page(
             PageServer(
                 backend,
                 host=settings.page_host,
-                port=settings.page_port,
+                port=page_port(settings.page_host, settings.page_port),
                 token=settings.token,
                 trouble=say.aside,
             )

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, Self
 
+import numpy as np
+
 from edge_client.camera.frame import Frame, Picture
 from edge_client.expression.text import text_of
 from edge_client.live.frame import LiveFrame
@@ -21,6 +23,7 @@ QUIET_S = 10.0
 
 _POLL_S = 0.1
 _JPEG_QUALITY = 82
+_NO_PICTURE, _DARK = (720, 1280, 3), 32  # what is shown until a camera has given its first picture
 
 
 class Reads(Protocol):
@@ -34,6 +37,7 @@ class Gives(Protocol):
     """Gives pictures; see `edge_client.camera.Source`."""
 
     name: str
+    live: bool
 
     @property
     def ended(self) -> bool:
@@ -239,6 +243,8 @@ class LiveReader:
         """Show the frame that is there anew, if something else about it has changed."""
         shown = self.latest()
         if shown is None:
+            if self.source.live and self._status():
+                self._publish(np.full(_NO_PICTURE, _DARK, np.uint8), None, title="")
             return
         rows = [line.row for line in shown.reading.lines] if shown.reading is not None else []
         if (shown.status, shown.weights, shown.values) != (

@@ -28,13 +28,18 @@ class LiveSettings(Settings):
     weights: Path | None = Field(default=None, description="the weights to read with; without it, those that ship")
     labels: str = Field(default="algebra", description=f"what may be written: {', '.join(LABEL_SETS)}")
     size: str = Field(default="1280x720", description="the size of picture that a camera is asked for")
-    threads: int = Field(default=1, ge=1, le=64, description="threads of the network that reads")
+    threads: int = Field(default=1, ge=1, le=64, description="threads that read")
     window: bool = Field(default=True, description="show a window, where there is a display")
     page: bool | None = Field(
         default=None, description="serve the page, to look and to correct; without it, only where there is no window"
     )
     page_host: str = Field(default="127.0.0.1", description="the address that the page listens at")
-    page_port: int = Field(default=0, ge=0, le=65535, description="the port of the page; 0 for one that is free")
+    page_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="the port of the page; without it, 8420, or a free one where that is taken",
+    )
     token: str = Field(default="", description="what a browser has to know to open the page")
     folder: Path | None = Field(
         default=None,

@@ -208,7 +208,8 @@ def test_a_display_that_refuses_leaves_the_page(
 
 def test_the_page_stays_until_ctrl_c(video: Path, tmp_path: Path) -> None:
     """The page's address is printed once; after the video it is still there; Ctrl-C ends it without a traceback."""
-    command = [sys.executable, "-m", "deploy", "live", "--source", str(video), "--folder", str(tmp_path / "store")]
+    command = [sys.executable, "-m", "deploy", "live", "--source", str(video), "--page-port", "0"]
+    command += ["--folder", str(tmp_path / "store")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

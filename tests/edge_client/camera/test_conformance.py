@@ -69,7 +69,8 @@ class FakeVideoCapture:
     """The part of `cv2.VideoCapture` that is used for a camera of Linux; there is no such camera here."""
 
     def __init__(self, device: str, backend: int) -> None:
-        assert (device, backend) == ("/dev/zero", cv2.CAP_V4L2)
+        assert device == "/dev/zero"
+        assert backend == cv2.CAP_V4L2
         self._count = -1
         self._wishes: dict[int, float] = {}
 
@@ -78,8 +79,8 @@ class FakeVideoCapture:
         return True
 
     def read(self) -> tuple[bool, NDArray[np.uint8]]:
-        size = self._wishes[cv2.CAP_PROP_FRAME_WIDTH], self._wishes[cv2.CAP_PROP_FRAME_HEIGHT]
-        assert size == (64, 48)
+        assert self._wishes[cv2.CAP_PROP_FRAME_WIDTH] == 64
+        assert self._wishes[cv2.CAP_PROP_FRAME_HEIGHT] == 48
         self._count += 1
         return True, grey(LEVELS[self._count % len(LEVELS)])
 

@@ -23,6 +23,7 @@ class ScriptedSource:
 
     def __init__(self) -> None:
         self.name = "source under test"
+        self.live = True
         self.trouble = ""
         self.started = self.stopped = False
         self._frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()

@@ -125,6 +125,16 @@ def test_a_lost_camera_is_said_on_the_last_picture(bench: Bench) -> None:
     assert bench.show(1).status == ""
 
 
+def test_a_camera_that_was_never_there_is_said_on_no_picture(bench: Bench) -> None:
+    """Before the first picture there is a dark one that says what is the matter."""
+    bench.source.trouble = "the camera is not there"
+    frame = bench.until(lambda frame: frame.status != "")
+    assert frame.reading is None
+    assert (frame.picture != frame.raw).any()
+    bench.source.trouble = ""
+    assert bench.show(1).status == ""
+
+
 def test_the_end_is_said(bench: Bench) -> None:
     """A video that has ended leaves its last picture, and says so."""
     bench.show(1, 1, 1)
