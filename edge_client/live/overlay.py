@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,17 +153,16 @@ class _Drawing:
         return not any(_overlap(place, other.box) for other in symbols if other is not symbol)
 
     def _tag(self, text: str, size: int, symbol: Symbol) -> None:
-        pad = max(2, size // 4)
-        width, height = self._face.width(text, size=size, weight=BOLD) + 2 * pad, digit_height(size) + 2 * pad
+        tag = _tag_picture(text, size, colour_of(symbol.confidence))
+        height, width = tag.shape[:2]
         x, y, _, box_height = symbol.box
         edge = self._px(3) + self._stroke
         top = y - edge - height
         if top < 0:
             top = y + box_height + edge
         left = min(max(0, x - self._px(3)), max(0, self._width - width))
-        self._cv2.rectangle(self._canvas, (left, top), (left + width, top + height), colour_of(symbol.confidence), -1)
-        at = (left + pad, top + height - pad)
-        self._face.draw(self._canvas, text, at=at, size=size, colour=_DARK, weight=BOLD)
+        place = self._canvas[max(0, top) : max(0, top + height), left : left + width]
+        place[:] = tag[: place.shape[0], : place.shape[1]]
 
     # -- lines --------------------------------------------------------------------------------------------------------
 
@@ -245,6 +245,17 @@ class _Drawing:
 
     def _px(self, units: float) -> int:
         return max(1, round(units * self._unit))
+
+
+@lru_cache(maxsize=512)
+def _tag_picture(text: str, size: int, colour: Colour) -> Picture:
+    """Draw a tag; the same few stand on every frame."""
+    face = typeface()
+    pad = max(2, size // 4)
+    width, height = face.width(text, size=size, weight=BOLD) + 2 * pad, digit_height(size) + 2 * pad
+    tag: Picture = np.full((height, width, 3), colour, np.uint8)
+    face.draw(tag, text, at=(pad, height - pad), size=size, colour=_DARK, weight=BOLD)
+    return tag
 
 
 def _bars(row: Row) -> Iterator[int]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from edge_client.expression.row import Row
+from edge_client.expression.text import text_of
 from edge_client.expression.value import Value
 
 _KEPT = 256
@@ -31,8 +32,8 @@ class Valuation:
     def __init__(self, solver: Solves, *, on_news: Callable[[], None]) -> None:
         self._solver = solver
         self._on_news = on_news
-        self._known: OrderedDict[Row, Value] = OrderedDict()
-        self._wanted: tuple[Row, ...] = ()
+        self._known: OrderedDict[str, Value] = OrderedDict()
+        self._wanted: dict[str, Row] = {}
         self._changed = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -53,27 +54,29 @@ class Valuation:
     def values(self, rows: Sequence[Row]) -> tuple[Value | None, ...]:
         """Return what is known by now of these rows, and have the rest solved; rows asked for before are given up."""
         with self._changed:
-            self._wanted = tuple(rows)
-            for row in rows:
-                if row in self._known:
-                    self._known.move_to_end(row)
-            if any(row not in self._known for row in rows):
+            texts = [text_of(row) for row in rows]
+            self._wanted = dict(zip(texts, rows, strict=True))
+            for text in texts:
+                if text in self._known:
+                    self._known.move_to_end(text)
+            if self._next() is not None:
                 self._changed.notify_all()
-            return tuple(self._known.get(row) for row in rows)
+            return tuple(self._known.get(text) for text in texts)
 
     def _run(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping or self._next() is not None)
-                row = self._next()
-                if self._stopping or row is None:
+                text = self._next()
+                if self._stopping or text is None:
                     return
+                row = self._wanted[text]
             value = self._solver.value(row)
             with self._changed:
-                self._known[row] = value
+                self._known[text] = value
                 while len(self._known) > _KEPT:
                     self._known.popitem(last=False)
             self._on_news()
 
-    def _next(self) -> Row | None:
-        return next((row for row in self._wanted if row not in self._known), None)
+    def _next(self) -> str | None:
+        return next((text for text in self._wanted if text not in self._known), None)
