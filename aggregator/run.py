@@ -5,15 +5,17 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from aggregator.checkpoints import Checkpoints
 from aggregator.engine import ResumePoint
-from aggregator.settings import AggregatorSettings
+from aggregator.settings import SHIPPED, AggregatorSettings
 from aggregator.store import RunRecord, Store
 from shared.errors import RunError
 from shared.tensors import Tensors, decode_tensors, encode_tensors, sha256_of
 from tflite_models.bundle import ModelBundle
-from tflite_models.runtime.weights import initial_weights, load_weights
+from tflite_models.runtime.weights import Weights, initial_weights, load_weights
+from tflite_models.shipped_weights import default_weights_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +65,7 @@ def begin(
                 f"folder {settings.folder} has run {last.run}, which ended after {point.committed} of "
                 f"{last.settings.get('rounds')} rounds; add --resume to go on with it, or take another --folder"
             )
-    weights = (
-        load_weights(settings.weights, model.manifest)
-        if settings.weights is not None
-        else initial_weights(model.manifest, seed=settings.seed)
-    )
+    weights = _first_weights(settings, model)
     data = encode_tensors(weights)
     checkpoints.put(0, data)
     record = RunRecord(new_run_name(now_unix_s), False, model.sha256, sha256_of(data), settings.run_defining())
@@ -76,6 +74,13 @@ def begin(
     # Not before the new run is on record: what fails until then leaves the old one whole.
     checkpoints.keep_only({0})
     return Run(record.run, ResumePoint(), weights, data, record.first_weights_sha256)
+
+
+def _first_weights(settings: AggregatorSettings, model: ModelBundle) -> Weights:
+    if settings.weights is None:
+        return initial_weights(model.manifest, seed=settings.seed)
+    path = default_weights_path(settings.labels) if settings.weights == Path(SHIPPED) else settings.weights
+    return load_weights(path, model.manifest)
 
 
 def resume(settings: AggregatorSettings, *, model: ModelBundle, store: Store, checkpoints: Checkpoints) -> Run:

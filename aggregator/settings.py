@@ -16,6 +16,9 @@ from shared.transfer import DEFAULT_CHUNK_BYTES
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
+SHIPPED = "shipped"
+"""In place of a file: the weights that ship for the label set."""
+
 RUN_DEFINING = (
     "rounds",
     "per_round",
@@ -48,7 +51,9 @@ class AggregatorSettings(Settings):
     )
     labels: str = Field("arithmetic", description="the label set of the built-in model to train")
     model: Path | None = Field(None, description="the folder of a model of your own, instead of the built-in one")
-    weights: Path | None = Field(None, description="start from the weights in this safetensors file")
+    weights: Path | None = Field(
+        None, description=f"start from the weights in this safetensors file; {SHIPPED!r} for those that ship"
+    )
     test_data: Path | None = Field(None, description="handwriting that every round's weights are tested on")
     resume: bool = Field(False, description="go on with the run in the folder")
     partition: str = Field(
