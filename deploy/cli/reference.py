@@ -16,8 +16,8 @@ Made from the commands' own `--help` by `make docs`; a test holds this page agai
 
 {contents}
 
-**Settings.** The options of `simulate`, `aggregator`, `device`, `broker` and `live` can stand in three places. The command
-line wins over a variable, a variable over the file given with `--config`:
+**Settings.** The options of `simulate`, `aggregator`, `device`, `broker` and `live` can stand in three places. The
+command line wins over a variable, a variable over the file given with `--config`:
 
 | place | how |
 | --- | --- |
