@@ -10,6 +10,7 @@ from edge_client.vision.trace import Picture
 _MARGIN = 1.35  # of a line's darkness: blur and noise reach this far above its middle
 _HALF = 0.55  # of the darkness of the ink: where its edge is, blurred as it may be
 _NEARLY_AS_DARK = 1.6  # times the line's darkness: ink that a threshold alone does not tell from the line
+_MEASURED, _PLACES = 24, 96  # lines, and places on each of them, that are measured
 _LOOK_PX = 12  # rows on both sides of a line in which its thickness is counted
 
 
@@ -76,8 +77,9 @@ def _along_rows(ruling: Ruling, ink: Picture, half_band: Picture) -> Picture:
 
 def _thickness(ruling: Ruling, ink: Picture) -> int:
     """Return how thick most of the lines are in the binary picture, in pixels; 0 where they are not in it."""
-    columns = np.arange(2, ruling.lines.along[-1].astype(int), 3)
-    near = (2 * ruling.lines.rows_at(columns) + 1)[:, :, None] + np.arange(-_LOOK_PX, _LOOK_PX + 1)
+    lines = ruling.lines.some(_MEASURED)
+    columns = np.linspace(2, lines.along[-1], _PLACES).astype(np.int64)
+    near = (2 * lines.rows_at(columns) + 1)[:, :, None] + np.arange(-_LOOK_PX, _LOOK_PX + 1)
     inside = (near >= 0) & (near < ink.shape[0])
     there = (ink[np.clip(near, 0, ink.shape[0] - 1), 2 * columns[None, :, None]] > 0) & inside
     counts = there.sum(axis=2)[inside[:, :, _LOOK_PX]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,12 +11,13 @@ from edge_client.vision.colour import clearest_channel
 from edge_client.vision.dust import without_dust
 from edge_client.vision.erasing import erase, raise_needed
 from edge_client.vision.grey import is_light_on_dark, to_grey
-from edge_client.vision.ink import InkPage
+from edge_client.vision.ink import InkPage, InkPart
 from edge_client.vision.light import paper_level, reach_of
 from edge_client.vision.parts import connected_parts, line_width
 from edge_client.vision.ruling import find_ruling, measured_again
 from edge_client.vision.scale import to_working_size
 from edge_client.vision.sheet import find_sheet
+from edge_client.vision.skew import turned, turned_by, upright
 from edge_client.vision.threshold import needed_darkness, noise_floor
 from edge_client.vision.trace import Picture, Trace
 from shared.errors import DataError
@@ -79,8 +82,31 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
         kept = without_dust(parts, dark=dark, paper=paper, ink=ruled.ink, ink_width=ink_width, shape=grey.shape)
         if len(kept) < len(parts):
             parts, ink_width = kept, line_width(kept)
-        parts.sort(key=lambda part: (part.x, part.y))
-    return InkPage(tuple(parts), grey.shape[1], grey.shape[0], ink_width, to_picture)
+    width, height = grey.shape[1], grey.shape[0]
+    with trace.step("skew"):
+        degrees = turned_by(parts, ruled, ink_width=ink_width)
+        if degrees:
+            turn, width, height = upright(degrees=degrees, width=width, height=height)
+            soft = _soft(parts, grey=grey, limit=limit)
+            ink = cv2.compare(turned(soft, turn, width=width, height=height), 128, cv2.CMP_GT)
+            parts = connected_parts(ink)
+            to_picture = to_picture @ np.linalg.inv(turn)
+    trace.show("skew", lambda: 255 - ink)
+    parts.sort(key=lambda part: (part.x, part.y))
+    return InkPage(tuple(parts), width, height, ink_width, to_picture)
+
+
+def _soft(parts: Sequence[InkPart], *, grey: Picture, limit: Picture) -> Picture:
+    """Return how much darker than the limit the ink of parts is, more than 128, and nothing where there is no ink."""
+    import cv2
+
+    ink = np.zeros_like(grey)
+    for part in parts:
+        place = ink[part.y : part.bottom, part.x : part.right]
+        np.maximum(place, part.mask, out=place)
+    around = cv2.dilate(ink, np.ones((3, 3), np.uint8))
+    result: Picture = cv2.bitwise_and(cv2.addWeighted(limit, 0.5, grey, -0.5, 128), around)
+    return result
 
 
 def _greys(page: Picture) -> tuple[Picture, Picture]:

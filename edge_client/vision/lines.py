@@ -19,6 +19,7 @@ _FAMILY = 9
 _LEAST_STRIPS = 6  # of a line on the page: less of it at a corner is left alone
 _CAP = 40  # grey levels: nothing darker counts more, so that ink does not pass for a line
 _SKIPPED = 3
+_OUTER = 3  # strips at either edge of the page
 _CREST = 1.5  # grey levels that a line's row stands out by, at least
 
 Table = NDArray[np.float32]
@@ -41,6 +42,11 @@ class Lines:
     def __len__(self) -> int:
         """How many lines there are."""
         return len(self.support)
+
+    def some(self, count: int) -> Lines:
+        """Return at most so many of the lines, spread over the page."""
+        chosen = np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.intp)
+        return Lines(self.along, self.across[chosen], self.support[chosen])
 
     def rows_at(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the nearest row of every line at every column, ``(n, columns) int64``."""
@@ -78,15 +84,16 @@ def find_lines(dark: Picture, *, floor: float) -> Lines:
     stands_out = strips > max(_CREST, floor / 6)
     crests = ((strips >= cv2.dilate(strips, np.ones((5, 1), np.uint8))) & stands_out).view(np.uint8)
 
+    if not (crests[:, :_OUTER].any() and crests[:, -_OUTER:].any()):
+        return none  # lines of the paper reach its edges, and writing seldom does
     slopes = np.linspace(-_STEEPEST, _STEEPEST, _COARSE_STEPS)
-    margin = int(np.ceil((_STEEPEST + _FINE_REACH) * width / 2)) + 1
     # the first look is at every third row, which stands for its neighbours
     tall = np.ascontiguousarray(cv2.dilate(crests, np.ones((7, 1), np.uint8))[1::_SKIPPED])
-    found = _radon(tall, slopes * step / _SKIPPED, margin=margin // _SKIPPED + 1)
+    found, _ = _radon(tall, slopes * step / _SKIPPED)
     if found.max() < _SUPPORT:
         return none
     slopes = slopes[np.argmax((found**4).sum(axis=1))] + np.linspace(-_FINE_REACH, _FINE_REACH, _FINE_STEPS)
-    found = _radon(cv2.dilate(crests, np.ones((3, 1), np.uint8)), slopes * step, margin=margin)
+    found, margin = _radon(cv2.dilate(crests, np.ones((3, 1), np.uint8)), slopes * step)
     peaks, rows = _peaks(found)
     if not len(rows):
         return none
@@ -98,16 +105,19 @@ def _from_middle() -> NDArray[np.float64]:
     return np.arange(_STRIPS) - (_STRIPS - 1) / 2
 
 
-def _radon(crests: Picture, drops: NDArray[np.float64], *, margin: int) -> Table:
+def _radon(crests: Picture, drops: NDArray[np.float64]) -> tuple[Table, int]:
     """Return what share of its strips on the page shows every line, ``(slopes, margin + h + margin) float32``.
+
+    The margin is how far above and below the page a line may be in the middle and yet cross a corner; it is returned
+    too.
 
     Args:
         crests: ``(h, strips) uint8``, 1 where a strip stands out.
         drops: the slopes, in rows a strip.
-        margin: how far above and below the page a line may be in the middle and yet cross a corner, in rows.
     """
     height = crests.shape[0]
     shifts = np.rint(drops[:, None] * _from_middle()).astype(np.intp)
+    margin = int(np.abs(shifts).max())
     rows = height + 2 * margin
     # the upper byte of every cell counts strips on the page, the lower those with a crest: both add up in one pass
     padded = np.zeros((_STRIPS, rows + 2 * margin), np.uint16)
@@ -118,7 +128,7 @@ def _radon(crests: Picture, drops: NDArray[np.float64], *, margin: int) -> Table
         total += windows[strip, margin + shifts[:, strip]]
     seen, hits = total >> 8, total & 255
     share: Table = np.where(seen >= _LEAST_STRIPS, hits / np.maximum(seen, 1), 0.0).astype(np.float32)
-    return share
+    return share, margin
 
 
 def _peaks(found: Table) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -14,7 +14,7 @@ from edge_client.vision.trace import Picture
 PLAINLY_DARKER = 2.5  # times the darkness of printed lines: no stroke of such ink is as faint as a line
 _LIKE_INK = 0.75  # of the darkness of the ink: a line that runs alone and is darker may be a fraction bar
 _FAMILY = 3  # lines: so many run side by side by no one's hand
-_PROFILE = 8  # rows looked at on both sides of a line
+_MEASURED, _PLACES = 24, 96  # lines, and places on each of them, that are measured
 _DOUBT_PX = 3  # pixels of half the page on both sides of a line that may still be line
 _INK_SHARE = 0.999  # of the pixels are not darker than nearly the darkest ink
 
@@ -95,7 +95,8 @@ def measured_again(ruled: Ruled, dark: Picture, *, grey: Picture, paper: Picture
 def _darkness(lines: Lines, *, upright: bool, grey: Picture, paper: Picture) -> float:
     if upright:
         grey, paper = grey.T, paper.T
-    columns = np.arange(2, paper.shape[1] - 2, 5)
+    lines = lines.some(_MEASURED)
+    columns = np.linspace(2, paper.shape[1] - 3, _PLACES).astype(np.int64)
     rows = lines.rows_at(columns)
     near = (2 * rows + 1)[:, :, None] + np.arange(-3, 4)
     inside = (near[:, :, 0] >= 0) & (near[:, :, -1] < grey.shape[0])
