@@ -64,7 +64,6 @@ class Element:
 
     Attributes:
         atoms: what it uses up, as a bit set.
-        key: the column that it is sorted by.
         top: the first row of its box; of a fraction, that of its numerator.
         middle: the row of the middle of its box; of a fraction, that of its bar.
         log_size: the logarithm of the longer side of its box in pixels; of a fraction, that of its bar.
@@ -75,7 +74,6 @@ class Element:
     """
 
     atoms: int
-    key: float
     top: int
     middle: float
     log_size: float

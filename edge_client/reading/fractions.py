@@ -59,15 +59,15 @@ def is_flat(ink: InkPart) -> bool:
     return ink.width > _FLAT * ink.height
 
 
-def divisions(inks: Sequence[InkPart], indices: Sequence[int], *, em: float) -> list[Division]:
+def divisions(inks: Sequence[InkPart], bars: Sequence[bool], *, em: float) -> list[Division]:
     """Find the outermost fractions; a piece is in one of them at most.
 
     Args:
-        inks: pieces of ink.
-        indices: which of them to look at.
+        inks: connected components.
+        bars: which of them may be a bar.
         em: about how high digits are, in pixels.
     """
-    units = [_Unit((i,), inks[i].x, inks[i].y, inks[i].right, inks[i].bottom, is_flat(inks[i])) for i in indices]
+    units = [_Unit((i,), inks[i].x, inks[i].y, inks[i].right, inks[i].bottom, bars[i]) for i in range(len(inks))]
     # A bar inside a fraction is shorter than the fraction's own.
     for bar in sorted((unit for unit in units if unit.flat), key=lambda unit: unit.width):
         above, below = _over_and_under(bar, units, em=em)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import log
+from operator import or_
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_client.expression.row import Bar, Raised, Row, Sign
 from edge_client.reading.element import Candidate, Choice, Element, Path, Step, sorting_key
-from edge_client.reading.fractions import Division, divisions
+from edge_client.reading.fractions import Division, divisions, is_flat
 from edge_client.reading.habits import FRACTION as FRACTION_HABIT
 from edge_client.reading.habits import habit, pieces
 from edge_client.reading.search import read_row
@@ -30,6 +32,7 @@ class LineInk:
 
     Attributes:
         atoms: the smallest pieces.
+        components: the connected components, as bit sets of atoms: a bar divides whole ones.
         candidates: all that may be one symbol; they were read.
         em: about how high digits are, in pixels.
         labels: the classes of the logits.
@@ -37,6 +40,7 @@ class LineInk:
     """
 
     atoms: Sequence[InkPart]
+    components: frozenset[int]
     candidates: Sequence[Candidate]
     em: float
     labels: Sequence[str]
@@ -51,10 +55,12 @@ def lay_out(line: LineInk) -> Path:
 
 def _parsed(line: LineInk, elements: Sequence[Element], atoms: int) -> Path:
     inside = [element for element in elements if not element.atoms & ~atoms]
-    indices = [i for i in range(len(line.atoms)) if atoms >> i & 1]
+    whole = [element for element in inside if element.atoms in line.components]
     fractions = []
-    for division in divisions(line.atoms, indices, em=line.em):
-        fraction = _fraction(line, inside, division)
+    for division in divisions(
+        [element.candidate.ink for element in whole], [_may_divide(e) for e in whole], em=line.em
+    ):
+        fraction = _fraction(line, inside, whole, division)
         fractions.append(fraction)
         # What a bar divides is not read as if it stood on the row, but for a division sign.
         inside = [
@@ -63,15 +69,27 @@ def _parsed(line: LineInk, elements: Sequence[Element], atoms: int) -> Path:
             if not element.atoms & fraction.atoms
             or (element.atoms == fraction.atoms and element.choices[0].label == "div")
         ]
-    return read_row([*inside, *fractions], atoms=atoms, em=line.em)[0]
+    keys = [sorting_key(ink) for ink in line.atoms]
+    for fraction in fractions:
+        # Nothing of a fraction comes before its bar.
+        bar = sorting_key(fraction.candidate.ink)
+        for i in range(len(keys)):
+            if fraction.atoms >> i & 1:
+                keys[i] = bar
+    return read_row([*inside, *fractions], atoms=atoms, keys=keys, em=line.em)[0]
 
 
-def _fraction(line: LineInk, elements: Sequence[Element], division: Division) -> Element:
-    numerator = _parsed(line, elements, _bits(division.above))
-    denominator = _parsed(line, elements, _bits(division.below))
-    own = next(element for element in elements if element.atoms == 1 << division.bar)
+def _may_divide(element: Element) -> bool:
+    ink = element.candidate.ink
+    said = len(element.choices) == 1 and element.choices[0].label != "-"
+    return is_flat(ink) and not said
+
+
+def _fraction(line: LineInk, elements: Sequence[Element], whole: Sequence[Element], division: Division) -> Element:
+    own = whole[division.bar]
+    above, below = _atoms(whole, division.above), _atoms(whole, division.below)
+    numerator, denominator = _parsed(line, elements, above), _parsed(line, elements, below)
     as_minus = max((choice.score for choice in own.choices if choice.label == "-"), default=_LEAST_BAR)
-    bar = line.atoms[division.bar]
     choice = Choice(
         "-",
         FRACTION,
@@ -83,11 +101,10 @@ def _fraction(line: LineInk, elements: Sequence[Element], division: Division) ->
         FRACTION_HABIT.size_spread,
     )
     return Element(
-        atoms=_bits((division.bar, *division.above, *division.below)),
-        key=sorting_key(bar),
-        top=min(line.atoms[i].y for i in division.above),
-        middle=bar.y + bar.height / 2,
-        log_size=log(max(bar.width, bar.height)),
+        atoms=own.atoms | above | below,
+        top=min(whole[i].top for i in division.above),
+        middle=own.middle,
+        log_size=own.log_size,
         choices=(choice,),
         candidate=own.candidate,
         numerator=numerator,
@@ -95,11 +112,14 @@ def _fraction(line: LineInk, elements: Sequence[Element], division: Division) ->
     )
 
 
+def _atoms(elements: Sequence[Element], indices: Sequence[int]) -> int:
+    return reduce(or_, (elements[i].atoms for i in indices))
+
+
 def _element(candidate: Candidate, line: LineInk) -> Element:
     ink = candidate.ink
     return Element(
         atoms=candidate.atoms,
-        key=sorting_key(ink),
         top=ink.y,
         middle=ink.y + ink.height / 2,
         log_size=log(max(ink.width, ink.height)),
@@ -173,7 +193,3 @@ def _nested(steps: Sequence[Step], at: int, depth: int, number: int) -> tuple[Ro
         denominator, _, number = _nested(element.denominator.steps, 0, 0, number)
         row.append(Bar(numerator, denominator, symbol))
     return tuple(row), at, number
-
-
-def _bits(indices: Sequence[int]) -> int:
-    return sum(1 << i for i in indices)

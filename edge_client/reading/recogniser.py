@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edge_client.reading.element import Candidate
 from edge_client.reading.layout import LineInk, in_reading_order, lay_out, log_softmax, row_of_path
-from edge_client.reading.links import candidates
 from edge_client.reading.result import Line, Reading, Symbol
+from edge_client.reading.segments import segments
 from edge_client.vision.ink import InkPage, InkPart
 from edge_client.vision.trace import Trace
 from shared.labels import LabelSet
@@ -87,11 +87,10 @@ class Recogniser:
                 return Reading((), page, width, height)
             em = typical_em(atoms)
             with trace.step("segments"):
-                found = candidates(atoms, em=em)
-            with trace.step("classify"):
-                _classify(found, reader)
+                found = segments(atoms, em=em, read=lambda new: _classify(new, reader))
             with trace.step("layout"):
-                line = _line(LineInk(atoms, found, em, reader.manifest.labels, {}), page)
+                ink = LineInk(found.atoms, found.components, found.candidates, em, reader.manifest.labels, {})
+                line = _line(ink, page)
             return Reading((line,), page, width, height)
 
     def reread(
@@ -116,7 +115,14 @@ class Recogniser:
             reader = self._reader
             found = [Candidate(1 << i, ink, 0.0, 1) for i, ink in enumerate(inks)]
             _classify(found, reader)
-            ink = LineInk(inks, found, typical_em(inks), reader.manifest.labels, fixed or {})
+            ink = LineInk(
+                inks,
+                frozenset(1 << i for i in range(len(inks))),
+                found,
+                typical_em(inks),
+                reader.manifest.labels,
+                fixed or {},
+            )
             lines[line] = _line(ink, reading.page)
         return Reading(tuple(lines), reading.page, reading.width, reading.height)
 

@@ -24,7 +24,8 @@ _TAIL = (_FREEDOM + 1) / 2
 _MIDDLE_UNIT, _SIZE_UNIT = 0.12, 0.25  # typical spreads: a step that lies as most do costs about nothing
 _MIDDLE_DRIFT, _SIZE_DRIFT = 0.05**2, 0.07**2  # of a line, from symbol to symbol
 _FIRST_SIZE = 0.45**2  # the variance of a first symbol's logarithmic size
-_UNEXPLAINED = -5.0  # the log-likelihood of a place that has nothing to do with the line
+_UNEXPLAINED = -3.5  # the log-likelihood of a place that has nothing to do with the line
+_ANY_SIZE, _ANY_SIZE_VARIANCE, _ANY_MIDDLE_VARIANCE = -0.15, 0.4**2, 0.16**2
 _STAYS, _LEAVES = log(STAYS_RAISED), log1p(-STAYS_RAISED)
 
 # Superscripts on CROHME: by kind of base, how far the axis rises (in em; of a closing bracket or a fraction, above its
@@ -52,23 +53,26 @@ class _State(NamedTuple):
     trail: Any
 
 
-def read_row(elements: Sequence[Element], *, atoms: int, em: float, beam: int = BEAM) -> list[Path]:
+def read_row(
+    elements: Sequence[Element], *, atoms: int, keys: Sequence[float], em: float, beam: int = BEAM
+) -> list[Path]:
     """Return the likeliest ways to read a row, the best first.
 
     Args:
         elements: what it may be made of; each atom is in at least one that the row can use.
         atoms: the row's ink, all of which is used.
+        keys: by atom, the column that it is sorted by.
         em: about how high digits are, in pixels.
         beam: how many states of the same atoms are kept.
     """
-    order = _by_first_atom(elements, atoms)
+    order = _by_first_atom(elements, atoms, keys)
     start = _Level(0.0, 0.0, log(em), _FIRST_SIZE, START, 0, 0.0)
     agenda: dict[int, list[_State]] = {0: [_State(0.0, 0, (start,), None)]}
     total = atoms.bit_count()
     for used in range(total):
         for state in _pruned(agenda.pop(used, []), beam):
             left = atoms & ~state.atoms
-            for element in order[_first(order, left)]:
+            for element in order[next(atom for atom in order if left >> atom & 1)]:
                 if element.atoms & ~left:
                     continue
                 bucket = agenda.setdefault((state.atoms | element.atoms).bit_count(), [])
@@ -77,32 +81,18 @@ def read_row(elements: Sequence[Element], *, atoms: int, em: float, beam: int = 
     return sorted(ends, key=lambda path: -path.score)
 
 
-class _Order(dict[int, list[Element]]):
-    ranks: tuple[int, ...]
-
-
-def _by_first_atom(elements: Sequence[Element], atoms: int) -> _Order:
-    """Sort the atoms from left to right, and list the elements of each."""
-    keys: dict[int, float] = {}
-    order = _Order()
+def _by_first_atom(elements: Sequence[Element], atoms: int, keys: Sequence[float]) -> dict[int, list[Element]]:
+    """List the elements of each atom, the atoms from left to right."""
+    order: dict[int, list[Element]] = {atom: [] for atom in sorted(_atoms(atoms), key=keys.__getitem__)}
     for element in elements:
-        if element.atoms & ~atoms:
-            continue
-        for atom in _atoms(element.atoms):
-            order.setdefault(atom, []).append(element)
-            # A single atom is sorted by its own place, one that is only part of something by the whole's.
-            if element.atoms == 1 << atom or atom not in keys:
-                keys[atom] = element.key
-    order.ranks = tuple(sorted(keys, key=keys.__getitem__))
+        if not element.atoms & ~atoms:
+            for atom in _atoms(element.atoms):
+                order[atom].append(element)
     return order
 
 
 def _atoms(bits: int) -> list[int]:
     return [i for i in range(bits.bit_length()) if bits >> i & 1]
-
-
-def _first(order: _Order, left: int) -> int:
-    return next(atom for atom in order.ranks if left >> atom & 1)
 
 
 def _pruned(states: list[_State], beam: int) -> list[_State]:
@@ -124,12 +114,13 @@ def _pruned(states: list[_State], beam: int) -> list[_State]:
 def _extend(state: _State, element: Element, bucket: list[_State]) -> None:
     """Append every way in which an element can go on a state.
 
-    The ways in which a place and a shape can be explained compete with each other: their likelihoods are divided by
-    their sum. Without that, a symbol in an unusual place would cost more than to take it for a part of its neighbour.
+    What a place costs is the ratio of its likelihood to that of any symbol on any level. Without that, a superscript,
+    whose place is less certain, would cost more than to take it for a part of its neighbour.
     """
     levels = state.levels
     last = len(levels) - 1
     ways: list[tuple[float, float, _Level, Choice, int]] = []
+    any_symbol = 1e-9
     closed = 0.0
     for depth in range(last, -1, -1):
         level = levels[depth]
@@ -137,13 +128,16 @@ def _extend(state: _State, element: Element, bucket: list[_State]) -> None:
             share = raised_share(level.kind) if last < _DEEPEST else 0.0
             prior = log1p(-share) + (_STAYS if depth else 0.0)
             if share:
-                _place(ways, _raised(level), element, depth + 1, prior=log(share), cost=0.0)
+                raised = _raised(level)
+                _place(ways, raised, element, depth + 1, prior=log(share), cost=0.0)
+                any_symbol += share * _any_likelihood(raised, element)
         else:
             prior = _LEAVES + (_STAYS if depth else 0.0)
         _place(ways, level, element, depth, prior=prior, cost=closed)
+        any_symbol += exp(prior) * _any_likelihood(level, element)
         closed += _closed(level)
     # Where nothing explains the place, that costs.
-    total = max(log(sum(exp(way[0]) for way in ways)), _UNEXPLAINED)
+    total = max(log(any_symbol), _UNEXPLAINED)
     atoms = state.atoms | element.atoms
     for likelihood, cost, after, choice, depth in ways:
         score = state.score + likelihood - total + cost + choice.extra
@@ -190,6 +184,16 @@ def _place(
                 paid += UNBALANCED
         after = _Level(axis, axis_variance, log_em, log_em_variance, choice.kind, brackets, element.top)
         ways.append((likelihood, paid, after, choice, depth))
+
+
+def _any_likelihood(level: _Level, element: Element) -> float:
+    """Return the likelihood of an element's place on a level where nothing is known of its label."""
+    size_miss = element.log_size - level.log_em - _ANY_SIZE
+    likelihood = _student(size_miss, level.log_em_variance + _ANY_SIZE_VARIANCE, _SIZE_UNIT)
+    if level.axis_variance > 0.0:
+        miss = (element.middle - level.axis) / exp(level.log_em)
+        likelihood += _student(miss, level.axis_variance + _ANY_MIDDLE_VARIANCE, _MIDDLE_UNIT)
+    return exp(likelihood)
 
 
 def _raised(level: _Level) -> _Level:
