@@ -18,7 +18,7 @@ demo: .venv/run.stamp
 	$(BIN)/inkfleet simulate --broker embedded --out runs/demo --force
 
 test: .venv/dev.stamp
-	$(SETUP)/debian-packages.sh mosquitto chromium
+	$(SETUP)/debian-packages.sh mosquitto chromium xvfb python3-tk
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: .venv/dev.stamp
