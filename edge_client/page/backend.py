@@ -34,7 +34,7 @@ class Value(Protocol):
 class Values(Protocol):
     """Works out what expressions come to; see `edge_client.expression.Solver`."""
 
-    def value(self, row: Row, /) -> Value:
+    def value(self, row: Row) -> Value:
         """Return the value of a row; never raises, and never takes long."""
 
 

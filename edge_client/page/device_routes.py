@@ -109,11 +109,10 @@ class DeviceRoutes:
             self._listeners -= 1
 
     def _versions(self) -> list[tuple[str, Any, Any]]:
-        live = self._news.live()
         return [
             ("learning", self._backend.learning.wait(-1, timeout_s=0), self._news.learning),
             ("samples", self._news.version, self._news.samples),
-            ("live", live, lambda: live),
+            ("live", self._news.live_version, self._news.live),
         ]
 
     def _device(self) -> dict[str, Any]:

@@ -60,6 +60,14 @@ class News:
         """Say what the device learns."""
         return self._backend.learning.snapshot()
 
+    @property
+    def live_version(self) -> tuple[object, ...]:
+        """Differs whenever `live` has something to say that a person would notice."""
+        frame = self._backend.live.latest() if self._backend.live is not None else None
+        if frame is None:
+            return ()
+        return frame.reading, frame.values, frame.status, frame.weights, round(frame.fps)
+
     def live(self) -> dict[str, Any]:
         """Say what the camera shows."""
         if self._backend.live is None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_client.expression import latex_of, text_of
 from edge_client.expression.row import Bar, Raised, Row
-from edge_client.page.backend import Value, Values
+from edge_client.page.backend import Value
 from edge_client.page.shelf import Shelved, ink_key
 from edge_client.reading.result import Line
 from edge_client.vision.trace import Picture
@@ -68,11 +68,6 @@ def line_json(line: Line, value: Value | None) -> dict[str, Any]:
 def value_json(value: Value | None) -> dict[str, str] | None:
     """Say what an expression comes to."""
     return None if value is None else {"text": value.text, "latex": value.latex, "kind": value.kind}
-
-
-def values_of(shelved: Shelved, solver: Values) -> list[Value | None]:
-    """Work out what every line comes to."""
-    return [solver.value(line.row) for line in shelved.reading.lines]
 
 
 def row_json(row: Row) -> list[Any]:

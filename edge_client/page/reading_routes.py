@@ -12,15 +12,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from edge_client.page import proof
-from edge_client.page.backend import Backend, Value
+from edge_client.page.backend import Backend
 from edge_client.page.desk import Desk
 from edge_client.page.drawing import DRAWING_BYTES, Drawing, drawing_from
 from edge_client.page.news import News
-from edge_client.page.reading_json import jpeg_of, reading_json, values_of
+from edge_client.page.reading_json import jpeg_of, reading_json
 from edge_client.page.refusal import RefusedError
 from edge_client.page.request_body import read_body, read_json, whole, words
 from edge_client.page.shelf import Shelf, Shelved
 from edge_client.pictures import decode_picture
+from edge_client.reading.result import Reading
 from edge_client.vision.trace import Picture
 from shared.labels import canonical_label
 
@@ -90,9 +91,7 @@ class ReadingRoutes:
         frame = self._backend.live.latest()
         if frame is None or frame.reading is None or not frame.reading.lines:
             raise RefusedError(409, "nothing is read at this moment; hold the writing still in front of the camera")
-        return JSONResponse(
-            await self._desk.do(partial(self._keep, frame.reading, frame.raw, origin="camera", values=frame.values))
-        )
+        return JSONResponse(await self._desk.do(partial(self._keep, frame.reading, frame.raw, origin="camera")))
 
     async def show(self, request: Request) -> Response:
         """Tell a reading again."""
@@ -166,13 +165,11 @@ class ReadingRoutes:
         picture = decode_picture(data, name="the picture")
         return self._keep(self._reader.read(picture), picture, origin="photo")
 
-    def _keep(self, reading: Any, picture: Picture, *, origin: str, values: Any = None) -> dict[str, Any]:
-        shelved = self._shelf.put(reading, origin=origin, picture=jpeg_of(picture))
-        return self._tell(shelved, values=values)
+    def _keep(self, reading: Reading, picture: Picture, *, origin: str) -> dict[str, Any]:
+        return self._tell(self._shelf.put(reading, origin=origin, picture=jpeg_of(picture)))
 
-    def _tell(self, shelved: Shelved, *, values: list[Value | None] | None = None) -> dict[str, Any]:
-        if values is None:
-            values = values_of(shelved, self._backend.solver)
+    def _tell(self, shelved: Shelved) -> dict[str, Any]:
+        values = [self._backend.solver.value(line.row) for line in shelved.reading.lines]
         return {"reading": reading_json(shelved, values)}
 
     async def _change(self, request: Request, body: dict[str, Any], step: Step) -> Response:

@@ -149,6 +149,16 @@ def test_what_cannot_be_said(any_client: httpx.Client, what: str, told: dict[str
     assert any_client.get(f"/api/readings/{reading['id']}").json()["reading"] == reading
 
 
+def test_what_cannot_be_stored_can_be_said_again(client: httpx.Client, store: SampleStore) -> None:
+    """Where the store fails, its line is told, and the reading stays as it was."""
+    reading = _drawn(client, ["3", "+", "4"])
+    store.close()
+    answer = client.post(f"/api/readings/{reading['id']}/right", json={"revision": 0, "line": 0})
+    assert answer.status_code == 503
+    assert "sample store" in answer.json()["error"]
+    assert client.get(f"/api/readings/{reading['id']}").json()["reading"] == reading
+
+
 def test_a_photograph_is_read(client: httpx.Client, store: SampleStore) -> None:
     """A JPEG is read, its picture can be shown, and its corrections know where they came from."""
     scene = draw_scene("3+4", seed=5, width=640, height=360, paper="ruled")
