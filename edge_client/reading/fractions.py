@@ -59,18 +59,20 @@ def is_flat(ink: InkPart) -> bool:
     return ink.width > _FLAT * ink.height
 
 
-def divisions(inks: Sequence[InkPart], bars: Sequence[bool], *, em: float) -> list[Division]:
+def divisions(inks: Sequence[InkPart], bars: Sequence[bool], *, em: float, far: float | None = None) -> list[Division]:
     """Find the outermost fractions; a piece is in one of them at most.
 
     Args:
         inks: connected components.
         bars: which of them may be a bar.
         em: about how high digits are, in pixels.
+        far: pixels between a bar and what it divides, at most; 1.6 em where None.
     """
+    far = _FAR * em if far is None else far
     units = [_Unit((i,), inks[i].x, inks[i].y, inks[i].right, inks[i].bottom, bars[i]) for i in range(len(inks))]
     # A bar inside a fraction is shorter than the fraction's own.
     for bar in sorted((unit for unit in units if unit.flat), key=lambda unit: unit.width):
-        above, below = _over_and_under(bar, units, em=em)
+        above, below = _over_and_under(bar, units, em=em, far=far)
         if not above or not below:
             continue
         above += _overhanging(bar, above, units, em=em)
@@ -98,7 +100,7 @@ def _indices(units: Iterable[_Unit]) -> tuple[int, ...]:
     return tuple(i for unit in units for i in unit.indices)
 
 
-def _over_and_under(bar: _Unit, units: Sequence[_Unit], *, em: float) -> tuple[list[_Unit], list[_Unit]]:
+def _over_and_under(bar: _Unit, units: Sequence[_Unit], *, em: float, far: float) -> tuple[list[_Unit], list[_Unit]]:
     """Return what lies over and under a bar, as far as the next longer bars; nothing where something crosses it."""
     reach = _REACH * em
     above: list[_Unit] = []
@@ -121,11 +123,19 @@ def _over_and_under(bar: _Unit, units: Sequence[_Unit], *, em: float) -> tuple[l
     floor = min((unit.middle for unit in below if unit.flat and unit.width > bar.width), default=float("inf"))
     above = [unit for unit in above if unit.middle > roof]
     below = [unit for unit in below if unit.middle < floor]
-    if above and bar.top - max(unit.bottom for unit in above) > _FAR * em:
-        above = []
-    if below and min(unit.top for unit in below) - bar.bottom > _FAR * em:
-        below = []
-    return above, below
+    return _without_gap(above, bar.top, far=far), _without_gap(below, bar.bottom, far=far)
+
+
+def _without_gap(units: Sequence[_Unit], edge: float, *, far: float) -> list[_Unit]:
+    """Return the units that follow on an edge with no more than so much free paper between them."""
+    near: list[_Unit] = []
+    top = bottom = edge
+    for unit in sorted(units, key=lambda unit: abs(unit.middle - edge)):
+        if max(unit.top - bottom, top - unit.bottom) > far:
+            break
+        near.append(unit)
+        top, bottom = min(top, unit.top), max(bottom, unit.bottom)
+    return near
 
 
 def _side(unit: _Unit, level: float) -> int:

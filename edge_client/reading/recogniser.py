@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge_client.reading.element import Candidate
 from edge_client.reading.layout import LineInk, in_reading_order, lay_out, log_softmax, row_of_path
+from edge_client.reading.lines import lines
 from edge_client.reading.result import Line, Reading, Symbol
 from edge_client.reading.segments import segments
 from edge_client.vision.ink import InkPage, InkPart
@@ -86,12 +87,17 @@ class Recogniser:
             if not atoms:
                 return Reading((), page, width, height)
             em = typical_em(atoms)
-            with trace.step("segments"):
-                found = segments(atoms, em=em, read=lambda new: _classify(new, reader))
-            with trace.step("layout"):
-                ink = LineInk(found.atoms, found.components, found.candidates, em, reader.manifest.labels, {})
-                line = _line(ink, page)
-            return Reading((line,), page, width, height)
+            with trace.step("lines"):
+                groups = [[atoms[i] for i in group] for group in lines(atoms, em=em)]
+            found = []
+            for group in groups:
+                em = typical_em(group)
+                with trace.step("segments"):
+                    pieces = segments(group, em=em, read=lambda new: _classify(new, reader))
+                with trace.step("layout"):
+                    ink = LineInk(pieces.atoms, pieces.components, pieces.candidates, em, reader.manifest.labels, {})
+                    found.append(_line(ink, page))
+            return Reading(tuple(found), page, width, height)
 
     def reread(
         self, reading: Reading, *, line: int, inks: Sequence[InkPart], fixed: Mapping[int, str] | None = None
