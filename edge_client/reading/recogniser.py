@@ -21,6 +21,9 @@ from tflite_models.bundle import ModelBundle
 from tflite_models.runtime.reader import FrozenReader
 from tflite_models.runtime.weights import Weights
 
+MOST_PARTS, MOST_ON_A_LINE = 1200, 150
+"""Connected parts that are read at most, on a page and on a line: what has more is a texture, and would take minutes."""
+
 
 class Recogniser:
     """Reads handwritten maths in pictures.
@@ -84,13 +87,15 @@ class Recogniser:
         with self._reading:
             reader = self._reader
             atoms = page.parts
-            if not atoms:
+            if not 0 < len(atoms) <= MOST_PARTS:
                 return Reading((), page, width, height)
             em = typical_em(atoms)
             with trace.step("lines"):
                 groups = [[atoms[i] for i in group] for group in lines(atoms, em=em)]
             found = []
             for group in groups:
+                if len(group) > MOST_ON_A_LINE:
+                    continue
                 em = typical_em(group)
                 with trace.step("segments"):
                     pieces = segments(group, em=em, read=lambda new: _classify(new, reader))
