@@ -22,7 +22,7 @@ from tflite_models.runtime.reader import FrozenReader
 from tflite_models.runtime.weights import Weights
 
 MOST_PARTS, MOST_ON_A_LINE = 1200, 150
-"""Connected parts that are read at most, on a page and on a line: what has more is a texture, and would take minutes."""
+"""Connected parts that are read at most, on a page and on a line: more are a texture, and would take minutes."""
 
 
 class Recogniser:
