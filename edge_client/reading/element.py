@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_client.reading.habits import Stack
 from edge_client.vision.ink import InkPart
 
 _KEY = 0.35  # of the width: reading order by this point is wrong for 7 of 8,928 neighbours in CROHME
@@ -46,6 +47,7 @@ class Candidate:
         ink: on the page.
         link: the log-odds that its atoms belong together; 0 for a single one.
         pieces: how many connected components it has.
+        stack: how those lie.
         logits: of the classes, ``(classes,) float32``, once it was read.
         sample: as it was read, ``(45, 45) uint8``.
     """
@@ -54,6 +56,7 @@ class Candidate:
     ink: InkPart
     link: float
     pieces: int
+    stack: Stack = ""
     logits: NDArray[np.float32] | None = None
     sample: NDArray[np.uint8] | None = None
 

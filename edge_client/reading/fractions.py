@@ -6,9 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from edge_client.vision.ink import InkPart
 
 _FLAT = 2.2  # width to height of the flattest other stroke
+_STROKES = 1.3  # strokes that a column of a bar meets, on average, at most
+_DOT = 0.35  # em: a bar with only a smaller dot on either side is a division sign
 _REACH = 0.15  # em that the middle of what a bar divides may lie outside its ends
 _FAR = 1.6  # em between a bar and what it divides
 _NEXT = 0.9  # em between what a bar divides and what goes on beside it beyond the bar's end
@@ -55,8 +59,12 @@ class _Unit:
 
 
 def is_flat(ink: InkPart) -> bool:
-    """Say whether some ink can be a bar by its shape."""
-    return ink.width > _FLAT * ink.height
+    """Say whether some ink can be a bar by its shape: wide, and a single stroke at almost every column."""
+    if ink.width <= _FLAT * ink.height:
+        return False
+    inside = ink.mask > 0
+    starts = np.count_nonzero(inside[0]) + np.count_nonzero(inside[1:] & ~inside[:-1])
+    return bool(starts < _STROKES * ink.width)
 
 
 def divisions(inks: Sequence[InkPart], bars: Sequence[bool], *, em: float, far: float | None = None) -> list[Division]:
@@ -73,7 +81,7 @@ def divisions(inks: Sequence[InkPart], bars: Sequence[bool], *, em: float, far: 
     # A bar inside a fraction is shorter than the fraction's own.
     for bar in sorted((unit for unit in units if unit.flat), key=lambda unit: unit.width):
         above, below = _over_and_under(bar, units, em=em, far=far)
-        if not above or not below:
+        if not above or not below or _is_division_sign(bar, above, below, em=em):
             continue
         above += _overhanging(bar, above, units, em=em)
         below += _overhanging(bar, below, units, em=em)
@@ -124,6 +132,11 @@ def _over_and_under(bar: _Unit, units: Sequence[_Unit], *, em: float, far: float
     above = [unit for unit in above if unit.middle > roof]
     below = [unit for unit in below if unit.middle < floor]
     return _without_gap(above, bar.top, far=far), _without_gap(below, bar.bottom, far=far)
+
+
+def _is_division_sign(bar: _Unit, above: Sequence[_Unit], below: Sequence[_Unit], *, em: float) -> bool:
+    dots = [*above, *below]
+    return len(above) == len(below) == 1 and all(max(dot.width, dot.height) < _DOT * em for dot in dots)
 
 
 def _without_gap(units: Sequence[_Unit], edge: float, *, far: float) -> list[_Unit]:

@@ -15,7 +15,7 @@ from edge_client.expression.row import Bar, Raised, Row, Sign
 from edge_client.reading.element import Candidate, Choice, Element, Path, Step, sorting_key
 from edge_client.reading.fractions import Division, divisions, is_flat
 from edge_client.reading.habits import FRACTION as FRACTION_HABIT
-from edge_client.reading.habits import habit, pieces
+from edge_client.reading.habits import commonness, habit, pieces
 from edge_client.reading.search import read_row
 from edge_client.reading.well_formed import FRACTION, kind
 from edge_client.vision.ink import InkPart
@@ -140,7 +140,8 @@ def _choices(candidate: Candidate, line: LineInk) -> tuple[Choice, ...]:
         label, score = line.labels[i], float(scores[i])
         if score < scores[best[0]] - _FAR:
             break
-        made.append(_choice(label, score, candidate.link + log(pieces(label, candidate.pieces))))
+        fit = log(pieces(label, candidate.pieces, stack=candidate.stack)) + commonness(label)
+        made.append(_choice(label, score, candidate.link + fit))
     return tuple(made)
 
 

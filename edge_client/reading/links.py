@@ -7,11 +7,15 @@ from itertools import combinations
 from math import exp
 
 from edge_client.reading.element import Candidate
+from edge_client.reading.habits import Stack
 from edge_client.vision.ink import InkPart, united
 
 _LEAST = -5.5  # log-odds; of the pairs that are one symbol, 3 in 100 are less
 _NEIGHBOURS = 4  # joins that one atom takes part in
-_DIVISION = 2.0  # log-odds of a bar with a dot on either side
+_BAR = 1.5  # width to height of a flat stroke, at least
+_DIVISION = 1.0  # log-odds of a bar with a dot on either side being a division sign
+_DOT = 0.3  # em: larger dots may be symbols over and under a fraction bar
+_DOT_EXCESS = 12.0  # log-odds to an em by which a dot is larger
 
 # Logistic regression of "one symbol" on 20,893 pairs of neighbouring pieces of CROHME (strokes drawn 0.06 to 0.1 em
 # wide): 98 % right at 0. In the order of the features in `link`.
@@ -67,23 +71,25 @@ def candidates(atoms: Sequence[InkPart], *, em: float) -> list[Candidate]:
             pairs[pair] = odds
             for i in pair:
                 degree[i] = degree.get(i, 0) + 1
-            found.append(Candidate(1 << pair[0] | 1 << pair[1], united([atoms[i] for i in pair]), odds, 2))
+            inks = [atoms[i] for i in pair]
+            stack: Stack = "bars" if all(ink.width > _BAR * ink.height for ink in inks) else ""
+            found.append(Candidate(1 << pair[0] | 1 << pair[1], united(inks), odds, 2, stack))
     taken = {candidate.atoms for candidate in found}
-    for trio, odds in _trios(atoms, pairs, em=em):
+    for trio, odds, stack in _trios(atoms, pairs, em=em):
         bits = sum(1 << i for i in trio)
         if bits not in taken:
             taken.add(bits)
-            found.append(Candidate(bits, united([atoms[i] for i in trio]), odds, 3))
+            found.append(Candidate(bits, united([atoms[i] for i in trio]), odds, 3, stack))
     return found
 
 
 def _trios(
     atoms: Sequence[InkPart], pairs: dict[tuple[int, int], float], *, em: float
-) -> list[tuple[tuple[int, ...], float]]:
+) -> list[tuple[tuple[int, ...], float, Stack]]:
     """Find bars with a dot on either side, and three pieces of which one is joined to both others."""
-    trios: list[tuple[tuple[int, ...], float]] = []
+    trios: list[tuple[tuple[int, ...], float, Stack]] = []
     for i, bar in enumerate(atoms):
-        if bar.width <= 1.5 * bar.height:
+        if bar.width <= _BAR * bar.height:
             continue
         near = [
             j
@@ -96,7 +102,9 @@ def _trios(
         above = [j for j in near if atoms[j].y + atoms[j].bottom < bar.y + bar.bottom]
         below = [j for j in near if j not in above]
         if len(above) == 1 and len(below) == 1:
-            trios.append(((i, above[0], below[0]), _DIVISION))
+            dots = max(max(atoms[j].width, atoms[j].height) for j in (*above, *below))
+            odds = _DIVISION - _DOT_EXCESS * max(0.0, dots / em - _DOT)
+            trios.append(((i, above[0], below[0]), odds, "division"))
     joined: dict[int, list[tuple[int, float]]] = {}
     for (i, j), odds in pairs.items():
         joined.setdefault(i, []).append((j, odds))
@@ -104,5 +112,5 @@ def _trios(
     for i, others in joined.items():
         for (j, first), (k, second) in combinations(others, 2):
             if first + second > _LEAST:
-                trios.append(((i, j, k), first + second))
+                trios.append(((i, j, k), first + second, ""))
     return trios
