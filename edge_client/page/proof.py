@@ -25,7 +25,7 @@ class NoSuchSymbolError(DataError):
 
 
 def confirm(shelved: Shelved, recogniser: Recogniser, *, line: int, symbol: int, label: str) -> Shelved:
-    """Take a person's word for one symbol. Where the label is another than what was read, the line is read anew.
+    """Take a person's word for one symbol, and read the line anew with it.
 
     Raises:
         NoSuchSymbolError: the reading has no such symbol.
@@ -36,8 +36,6 @@ def confirm(shelved: Shelved, recogniser: Recogniser, *, line: int, symbol: int,
     found = symbol_at(shelved, line=line, symbol=symbol)
     key = ink_key(found.ink)
     told = replace(shelved, said={**shelved.said, key: label}, learnt=shelved.learnt | {key})
-    if label == found.label:
-        return told.with_reading(shelved.reading)
     return _read_anew(told, recogniser, line=line, inks=[one.ink for one in shelved.reading.lines[line].symbols])
 
 

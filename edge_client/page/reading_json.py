@@ -32,14 +32,17 @@ def reading_json(shelved: Shelved, values: Sequence[Value | None]) -> dict[str, 
                 {
                     "label": symbol.label,
                     "box": symbol.box,
-                    "confidence": round(symbol.confidence, 4),
+                    # Of what a person has said there is no doubt.
+                    "confidence": 1.0 if key in shelved.said else round(symbol.confidence, 4),
                     "alternatives": [[label, round(p, 4)] for label, p in symbol.alternatives[:_ALTERNATIVES]],
                     "picture": ink_url(symbol.ink.mask),
                     "said": key in shelved.said,
                     "learnt": key in shelved.learnt,
                 }
             )
-        told.append({**line_json(line, value), "symbols": symbols})
+        said = all(symbol["said"] for symbol in symbols)
+        sure = {"confidences": [symbol["confidence"] for symbol in symbols]} | ({"confidence": 1.0} if said else {})
+        told.append(line_json(line, value) | sure | {"symbols": symbols})
     return {
         "id": shelved.id,
         "revision": shelved.revision,

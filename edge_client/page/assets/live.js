@@ -105,7 +105,7 @@ export class Live {
     this.asking?.abort();
     const { reading } = answer;
     this.overlay = h("div", { class: "overlay" });
-    const picture = h("img", { src: reading.picture, alt: "the picture that was stopped, with a box around every symbol", width: reading.width, height: reading.height, style: { height: "auto" } });
+    const picture = h("img", { src: reading.picture, alt: "the picture that was stopped, with a box around every symbol", width: reading.width, height: reading.height });
     await picture.decode().catch(() => {});
     this.fitted.replaceChildren(picture, this.overlay);
     this.chip.hidden = this.note.hidden = true;

@@ -265,13 +265,14 @@ export class Panel {
     const sure = sureness(line.confidence);
     return h(
       "article", { class: "card line", "data-line": at, "aria-label": `Line ${at + 1}: ${line.text}` },
-      h("div", { class: "line-head" }, read,
-        h("div", { class: "line-sure" }, h("span", { class: `gauge ${sure}`, title: "how likely the whole line is right" },
-          h("span", {}, h("b", {}, percent(line.confidence)), " sure"), meter(line.confidence))),
-        valueElement(line.value)),
-      h("div", { class: "symbols", role: "group", "aria-label": "Symbols; choose one to put it right" },
-        line.symbols.map((symbol, index) => this.drawSymbol(symbol, { line: at, symbol: index }))),
-      h("div", { class: "tools line-tools" }, this.lineTools(line, at)),
+      h("div", { class: "line-body" },
+        h("div", { class: "line-head" }, read,
+          h("div", { class: "line-sure" }, h("span", { class: `gauge ${sure}`, title: "how likely the whole line is right" },
+            h("span", {}, h("b", {}, percent(line.confidence)), " sure"), meter(line.confidence))),
+          valueElement(line.value)),
+        h("div", { class: "symbols", role: "group", "aria-label": "Symbols; choose one to put it right" },
+          line.symbols.map((symbol, index) => this.drawSymbol(symbol, { line: at, symbol: index }))),
+        h("div", { class: "tools line-tools" }, this.lineTools(line, at))),
       chosen >= 0 && tray(this, line.symbols[chosen]),
     );
   }

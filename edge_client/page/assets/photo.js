@@ -73,7 +73,7 @@ export class Photo {
     }
     const reading = answer.reading;
     const overlay = h("div", { class: "overlay" });
-    const shown = h("img", { src: reading.picture, alt: "the picture, with a box around every symbol", width: reading.width, height: reading.height, style: { height: "auto" } });
+    const shown = h("img", { src: reading.picture, alt: "the picture, with a box around every symbol", width: reading.width, height: reading.height });
     await shown.decode().catch(() => {});
     $("photo-stage").replaceChildren(h("div", { class: "fitted" }, shown, overlay));
     $("photo-tools").hidden = false;
