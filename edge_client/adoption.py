@@ -6,6 +6,7 @@ They are checked on the device's own hold-out against those it has. Worse ones a
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -49,13 +50,17 @@ class Judgement:
 def judge(new: Score | None, current: Score | None, *, classes: int, tolerance: float) -> Judgement:
     """Decide whether new weights are good enough.
 
-    They may read the hold-out worse than the current ones by ``tolerance`` of accuracy, no more. Where there are no
-    current ones they must do better than twice what guessing gives: the weights a run begins with are random.
+    They may read the hold-out worse than the current ones by ``tolerance`` of accuracy and one standard error of the
+    current ones' (that of a binomial share), no more: of 50 samples, one or two read otherwise prove nothing. Where
+    there are no current ones they must do better than twice what guessing gives: the weights a run begins with are
+    random.
     """
     if new is None or new.samples < FEWEST_HELD:
         return Judgement(True, new, current)
-    least = current.accuracy - tolerance if current is not None else 2 / classes
-    return Judgement(new.accuracy >= least, new, current)
+    if current is None:
+        return Judgement(new.accuracy >= 2 / classes, new, current)
+    chance = math.sqrt(current.accuracy * (1 - current.accuracy) / new.samples)
+    return Judgement(new.accuracy >= current.accuracy - tolerance - chance, new, current)
 
 
 class WeightsShelf:

@@ -56,7 +56,10 @@ class DeviceSettings(Settings):
     )
     adopt: bool = Field(default=True, description="keep the newest global weights that pass a check on the hold-out")
     adopt_tolerance: float = Field(
-        default=0.02, ge=0, le=1, description="how much accuracy on the hold-out new global weights may lose"
+        default=0.02,
+        ge=0,
+        le=1,
+        description="how much accuracy on the hold-out new global weights may lose, beyond what may be chance",
     )
     cache_mib: int = Field(default=64, ge=1, description="how much is kept of what was fetched, in MiB")
     writer: str = Field(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_client.adoption import judge
 from edge_client.complaints import Complaints
 from edge_client.device_folder import DeviceFolder
 from edge_client.governor import Governor, hottest_zone_c
@@ -17,7 +18,7 @@ from edge_client.presence import Presence, Sessions, capabilities
 from edge_client.retry import Retry
 from edge_client.settings import DeviceSettings
 from shared.errors import RunError, SettingsError, StorageError
-from shared.messages import DeviceState
+from shared.messages import DeviceState, Score
 
 
 def load(**given: object) -> DeviceSettings:
@@ -191,3 +192,25 @@ def test_settings_are_what_the_reference_says() -> None:
     """Every setting says what it is, for --help and for the reference."""
     assert all(field.description for field in DeviceSettings.model_fields.values())
     assert json.dumps(load().model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "held", "adopted"),
+    [
+        (0.96, 0.92, 50, True),  # two samples of fifty
+        (0.96, 0.92, 1000, False),
+        (0.96, 0.945, 1000, True),
+        (0.96, 0.80, 50, False),
+        (0.0, 0.0, 50, True),
+        (None, 0.13, 50, True),
+        (None, 0.11, 50, False),
+        (0.96, 0.0, 9, True),  # too few to tell
+    ],
+)
+def test_weights_are_kept_out_where_the_holdout_proves_them_worse(
+    before: float | None, after: float, held: int, adopted: bool
+) -> None:
+    """The tolerance is not all: what a few samples say may be chance, and what many say is not."""
+    new = Score(loss=1.0, accuracy=after, samples=held)
+    current = Score(loss=1.0, accuracy=before, samples=held) if before is not None else None
+    assert judge(new, current, classes=17, tolerance=0.02).adopt is adopted
