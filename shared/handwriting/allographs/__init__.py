@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from shared.handwriting.allograph import Allograph
-from shared.handwriting.allographs.digits import ANGLO, CONTINENTAL, DIGITS
+from shared.handwriting.allographs.high_digits import HIGH_DIGITS
 from shared.handwriting.allographs.letters import LETTERS
+from shared.handwriting.allographs.low_digits import LOW_DIGITS
 from shared.handwriting.allographs.operators import OPERATORS
+from shared.handwriting.allographs.schools import ANGLO, CONTINENTAL
 
 __all__ = ["ALLOGRAPHS", "ANGLO", "CONTINENTAL"]
 
-ALLOGRAPHS: dict[str, tuple[Allograph, ...]] = {**DIGITS, **OPERATORS, **LETTERS}
+ALLOGRAPHS: dict[str, tuple[Allograph, ...]] = {**LOW_DIGITS, **HIGH_DIGITS, **OPERATORS, **LETTERS}
 """Every label the generator can write, with its forms."""
