@@ -36,6 +36,9 @@ def load(**given: object) -> DeviceSettings:
         ("labels", "klingon", "--labels: no label set is called 'klingon'"),
         ("train_hours", "25-3", "--train-hours: expected two hours of the day"),
         ("holdout", "1", "--holdout: input should be less than 1"),
+        ("page_host", "0.0.0.0", "device: the page at '0.0.0.0' would be open to everyone in the network: set a token"),
+        ("token", "short", "device: the page's token is too short"),
+        ("page_port", "65536", "--page-port: input should be less than or equal to 65535"),
     ],
 )
 def test_a_wrong_setting_is_one_line(option: str, value: str, said: str) -> None:
@@ -44,6 +47,13 @@ def test_a_wrong_setting_is_one_line(option: str, value: str, said: str) -> None
         load(**{option: value})
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
+
+
+def test_a_source_needs_the_page() -> None:
+    """Nobody would see what is read."""
+    with pytest.raises(SettingsError, match="leave --no-page out, or use inkfleet live"):
+        load(source="0", page=False)
+    assert load(source="0").page
 
 
 def test_the_default_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
