@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_client.reading.element import Candidate
+from edge_client.reading.bars import freed
+from edge_client.reading.element import Candidate, Path
 from edge_client.reading.layout import LineInk, in_reading_order, lay_out, log_softmax, row_of_path
 from edge_client.reading.lines import lines
 from edge_client.reading.result import Line, Reading, Symbol
@@ -23,6 +24,8 @@ from tflite_models.runtime.weights import Weights
 
 MOST_PARTS, MOST_ON_A_LINE = 1200, 150
 """Connected parts that are read at most, on a page and on a line: more are a texture, and would take minutes."""
+
+_FREED = -2.0  # the log-odds of bars that touch what they divide
 
 
 class Recogniser:
@@ -96,12 +99,7 @@ class Recogniser:
             for group in groups:
                 if len(group) > MOST_ON_A_LINE:
                     continue
-                em = typical_em(group)
-                with trace.step("segments"):
-                    pieces = segments(group, em=em, read=lambda new: _classify(new, reader))
-                with trace.step("layout"):
-                    ink = LineInk(pieces.atoms, pieces.components, pieces.candidates, em, reader.manifest.labels, {})
-                    found.append(_line(ink, page))
+                found.append(_line(_likeliest(group, page.ink_width, reader, trace), page))
             return Reading(tuple(found), page, width, height)
 
     def reread(
@@ -134,7 +132,7 @@ class Recogniser:
                 reader.manifest.labels,
                 fixed or {},
             )
-            lines[line] = _line(ink, reading.page)
+            lines[line] = _line((lay_out(ink), ink), reading.page)
         return Reading(tuple(lines), reading.page, reading.width, reading.height)
 
 
@@ -149,8 +147,27 @@ def _classify(found: Sequence[Candidate], reader: FrozenReader) -> None:
         candidate.sample, candidate.logits = sample, logits
 
 
-def _line(ink: LineInk, page: InkPage) -> Line:
-    path = lay_out(ink)
+def _likeliest(parts: Sequence[InkPart], ink_width: float, reader: FrozenReader, trace: Trace) -> tuple[Path, LineInk]:
+    """Read the ink of a line, also with the bars freed that touch something, and return what is likelier."""
+    em = typical_em(parts)
+    without = freed(parts, em=em, ink_width=ink_width)
+    best: tuple[Path, LineInk] | None = None
+    for inks, cost in ((parts, 0.0), (without, _FREED)):
+        if inks is None:
+            continue
+        with trace.step("segments"):
+            pieces = segments(inks, em=em, read=lambda new: _classify(new, reader))
+        ink = LineInk(pieces.atoms, pieces.components, pieces.candidates, em, reader.manifest.labels, {})
+        with trace.step("layout"):
+            path = lay_out(ink)
+        if best is None or path.score + cost > best[0].score:
+            best = (path, ink)
+    assert best is not None
+    return best
+
+
+def _line(read: tuple[Path, LineInk], page: InkPage) -> Line:
+    path, ink = read
     symbols = []
     for step in in_reading_order(path):
         candidate = step.element.candidate

@@ -1,0 +1,146 @@
+"""Fraction bars that touch what they divide: found as a long thin stroke in a component, and taken out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_client.reading.fractions import is_flat
+from edge_client.vision.ink import InkPart
+
+_THICK = 1.8  # widths of the ink: ink that is no higher belongs to a flat stroke
+_SHORTEST = 0.15  # em: shorter stretches of flat stroke are parts of symbols
+_STEEPEST = 0.35  # rows to a column
+_COVERS = 0.85  # of the component's width
+_LEAST = 0.75  # em, of a bar that something touches
+_CRUMB = 0.2  # em: less ink than that beside the bar stays with it
+_LONG = 1.3  # em
+_WITHIN = 1.3  # em from a bar to what it divides on the other side
+
+
+def freed(parts: Sequence[InkPart], *, em: float, ink_width: float) -> list[InkPart] | None:
+    """Return the parts with every bar that may divide a fraction taken out of what touches it; None if there are none.
+
+    Args:
+        parts: connected components of a line.
+        em: about how high digits are, in pixels.
+        ink_width: of the lines, in pixels.
+    """
+    made: list[InkPart] = []
+    found = False
+    for part in parts:
+        pieces = _taken_apart(part, em=em, ink_width=ink_width) if part.width >= _LEAST * em else None
+        if pieces is not None and _divides(pieces, [other for other in parts if other is not part], em=em):
+            made.extend(pieces)
+            found = True
+        else:
+            made.append(part)
+    return sorted(made, key=lambda part: (part.x, part.y)) if found else None
+
+
+def _divides(pieces: Sequence[InkPart], others: Sequence[InkPart], *, em: float) -> bool:
+    """Say whether ink lies on both sides of the bar, the first of the pieces, and close to it.
+
+    A cross of a plus or a 4 has its own ink on both sides; only a long bar is believed to touch on both.
+    """
+    bar = pieces[0]
+    level = bar.y + bar.height / 2
+    own = {piece.y + piece.height / 2 > level for piece in pieces[1:]}
+    if len(own) == 2:
+        return bar.width > _LONG * em
+    nearest: tuple[float, InkPart] | None = None
+    for ink in others:
+        away = max(ink.y - bar.bottom, bar.y - ink.bottom)
+        beyond = (ink.y + ink.height / 2 > level) not in own
+        if beyond and bar.x <= ink.x + ink.width / 2 <= bar.right and (nearest is None or away < nearest[0]):
+            nearest = (away, ink)
+    return nearest is not None and nearest[0] < _WITHIN * em and not is_flat(nearest[1])
+
+
+def _taken_apart(part: InkPart, *, em: float, ink_width: float) -> list[InkPart] | None:
+    """Return the bar and the rest of a component, or None where no stroke runs right across it."""
+    import cv2
+
+    thick = max(3.0, _THICK * ink_width)
+    if part.height < 1.5 * thick:
+        return None
+    track = _track(_thin_runs(part.mask, thick=thick), em=em, thick=thick)
+    if track is None:
+        return None
+    rows = np.arange(part.height)[:, np.newaxis]
+    # A little more than half the width of the line on either side, so that no rim of it stays on what it touches.
+    band = np.abs(rows - track[np.newaxis, :]) <= 0.42 * thick
+    inside = part.mask > 0
+    bar = inside & band
+    if not bar.any(axis=0).mean() > _COVERS:
+        return None
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((inside & ~band).astype(np.uint8), connectivity=8)
+    rest = []
+    for i in range(1, count):
+        own = labels == i
+        if max(stats[i, cv2.CC_STAT_WIDTH], stats[i, cv2.CC_STAT_HEIGHT]) < _CRUMB * em:
+            bar |= own
+        else:
+            rest.append(own)
+    if not rest:
+        return None
+    return [_cropped(part, bar), *(_cropped(part, own) for own in rest)]
+
+
+def _thin_runs(mask: NDArray[np.uint8], *, thick: float) -> NDArray[np.bool_]:
+    """Return the ink whose column has little ink over and under it: flat strokes, and slanted ones."""
+    import cv2
+
+    opened = cv2.morphologyEx(
+        mask, cv2.MORPH_OPEN, np.ones((int(thick) + 1, 1), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    thin: NDArray[np.bool_] = (mask > 0) & (opened == 0)
+    return thin
+
+
+def _track(thin: NDArray[np.bool_], *, em: float, thick: float) -> NDArray[np.float64] | None:
+    """Join collinear flat stretches to a line across the component: its row at each column, ``(width,) float64``."""
+    import cv2
+
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(thin.astype(np.uint8), connectivity=8)
+    stretches = []
+    for i in range(1, count):
+        if stats[i, cv2.CC_STAT_WIDTH] < max(3.0, _SHORTEST * em):
+            continue
+        ys, xs = np.nonzero(labels == i)
+        slope, offset = np.polyfit(xs, ys, 1)
+        off = np.abs(ys - slope * xs - offset)
+        if abs(slope) < _STEEPEST and float(np.percentile(off, 95)) < thick:
+            stretches.append((xs, ys))
+    if not stretches:
+        return None
+    best = max(range(len(stretches)), key=lambda k: len(np.unique(stretches[k][0])))
+    xs, ys = stretches[best]
+    rest = [stretches[k] for k in range(len(stretches)) if k != best]
+    grown = True
+    while grown:
+        grown = False
+        slope, offset = np.polyfit(xs, ys, 1)
+        for stretch in rest:
+            if float(np.median(np.abs(stretch[1] - slope * stretch[0] - offset))) < thick:
+                xs, ys = np.concatenate([xs, stretch[0]]), np.concatenate([ys, stretch[1]])
+                rest = [other for other in rest if other is not stretch]
+                grown = True
+                break
+    width = thin.shape[1]
+    columns = np.unique(xs)
+    if int(columns[-1]) - int(columns[0]) + 1 < _COVERS * width or len(columns) < 0.6 * width:
+        return None
+    means = np.array([ys[xs == x].mean() for x in columns])
+    track: NDArray[np.float64] = np.interp(np.arange(width), columns, means)
+    return track
+
+
+def _cropped(part: InkPart, where: NDArray[np.bool_]) -> InkPart:
+    rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
+    top, left = int(rows[0]), int(columns[0])
+    mask = np.where(where, part.mask, 0).astype(np.uint8)
+    crop = np.ascontiguousarray(mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1])
+    return InkPart(crop, part.x + left, part.y + top)
