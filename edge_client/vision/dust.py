@@ -11,7 +11,7 @@ from edge_client.vision.ink import InkPart
 from edge_client.vision.trace import Picture
 
 _DOT = 0.35  # of the square of the ink's width: the least area of a dot that a pen makes
-_SMALL = 6.0  # of the square of the ink's width: what has less area must be dark to be ink
+_SMALL = 2.5  # times the ink's width: what is no longer must be dark to be ink
 _DARK = 0.4  # of the darkness of the ink
 _SOLID = 0.35  # of its box: the corner of a dark area fills at least so much
 _CORNER = 0.3  # of a part's surroundings
@@ -41,7 +41,7 @@ def without_dust(
         if area < _DOT * ink_width**2:
             continue
         at_edge = part.x == 0 or part.y == 0 or part.right == shape[1] or part.bottom == shape[0]
-        small = area < _SMALL * ink_width**2
+        small = max(part.width, part.height) < _SMALL * ink_width
         if small or at_edge:
             darkness = _darkness(part, dark=dark, paper=paper)
             if small and darkness < _DARK * ink:

@@ -54,7 +54,8 @@ def _without(ruling: Ruling, ink: Picture) -> Picture:
     import cv2
 
     if ruling.upright:
-        return cv2.transpose(_along_rows(ruling, cv2.transpose(ink), cv2.transpose(ruling.band)))
+        result: Picture = cv2.transpose(_along_rows(ruling, cv2.transpose(ink), cv2.transpose(ruling.band)))
+        return result
     return _along_rows(ruling, ink, ruling.band)
 
 

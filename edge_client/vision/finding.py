@@ -22,6 +22,8 @@ from edge_client.vision.threshold import needed_darkness, noise_floor
 from edge_client.vision.trace import Picture, Trace
 from shared.errors import DataError
 
+_LEAST_SIDE_PX = 8  # a picture with a shorter side has no room for writing
+
 
 def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
     """Find the ink of a picture.
@@ -43,8 +45,11 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
     with trace.step("size"):
         page, to_picture = to_working_size(picture)
     trace.show("size", lambda: page)
+    if min(page.shape[:2]) < _LEAST_SIDE_PX:
+        return InkPage((), page.shape[1], page.shape[0], 0.0, to_picture)
     with trace.step("sheet"):
-        sheet = find_sheet(page)
+        reach = reach_of(page, enlarged=max(1.0, page.shape[1] / picture.shape[1]))
+        sheet = find_sheet(page, reach=reach)
         if sheet is not None:
             page, sheet, to_picture = _cut(page, sheet, to_picture)
     trace.show("sheet", lambda: _masked(page, sheet))
@@ -53,7 +58,7 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
     trace.show("grey", lambda: grey)
     with trace.step("light"):
         beyond = None if sheet is None else _beyond(sheet, shape=half.shape)
-        reach = reach_of(grey) // 2
+        reach //= 2
         paper, dark = _evened(half, beyond, reach=reach)
     with trace.step("ruling"):
         floor = noise_floor(dark, beyond=beyond)

@@ -7,6 +7,7 @@ import numpy as np
 from edge_client.vision.trace import Picture
 
 _SMALL_PX = 160
+_WINDOW_PX = 15  # wider than strokes at that size
 _NOISE = 3  # grey levels that say nothing
 _MORE = 2.0  # times: strokes brighter than their surroundings must outweigh darker ones by this to be the ink
 
@@ -35,8 +36,12 @@ def is_light_on_dark(half: Picture) -> bool:
         return False
     scale = min(1.0, _SMALL_PX / max(half.shape))
     # averages keep what thin strokes weigh, however small the picture becomes
-    small = cv2.resize(half, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    around = cv2.medianBlur(small, 15)
-    darker = cv2.subtract(cv2.subtract(around, small), _NOISE)
-    brighter = cv2.subtract(cv2.subtract(small, around), _NOISE)
+    size = max(1, round(half.shape[1] * scale)), max(1, round(half.shape[0] * scale))
+    small = cv2.resize(half, size, interpolation=cv2.INTER_AREA)
+    window = np.ones((_WINDOW_PX, _WINDOW_PX), np.uint8)
+    around = cv2.medianBlur(small, _WINDOW_PX)
+    # a stroke differs from what is around it and is narrow; gaps between strokes are only narrow, corners only differ
+    brighter = cv2.min(cv2.subtract(small, around), cv2.morphologyEx(small, cv2.MORPH_TOPHAT, window))
+    darker = cv2.min(cv2.subtract(around, small), cv2.morphologyEx(small, cv2.MORPH_BLACKHAT, window))
+    brighter, darker = cv2.subtract(brighter, _NOISE), cv2.subtract(darker, _NOISE)
     return float(cv2.mean(brighter)[0]) > _MORE * float(cv2.mean(darker)[0])

@@ -7,12 +7,17 @@ import numpy as np
 from edge_client.vision.trace import Picture
 
 _REACH = 1 / 40  # of the longer side: lines of ink up to nearly twice this width are ink
-_LEAST_REACH_PX = 16
+_LEAST_REACH_PX = 16  # of the picture as it came: its pens are up to 20 pixels wide, and wider where strokes meet
 
 
-def reach_of(grey: Picture) -> int:
-    """Return how far from ink its paper is looked for, in pixels."""
-    return max(_LEAST_REACH_PX, round(max(grey.shape) * _REACH))
+def reach_of(page: Picture, *, enlarged: float) -> int:
+    """Return how far from ink its paper is looked for, in pixels.
+
+    Args:
+        page: the picture at its working size.
+        enlarged: by how much, at least 1.
+    """
+    return int(max(_LEAST_REACH_PX * enlarged, max(page.shape[:2]) * _REACH))
 
 
 def paper_level(grey: Picture, *, reach: int) -> Picture:

@@ -51,7 +51,8 @@ class Lines:
     def rows_at(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the nearest row of every line at every column, ``(n, columns) int64``."""
         rows = np.array([np.interp(columns, self.along, line) for line in self.across])
-        return np.rint(rows.reshape(len(self), len(columns))).astype(np.int64)
+        nearest: NDArray[np.int64] = np.rint(rows.reshape(len(self), len(columns))).astype(np.int64)
+        return nearest
 
     def slope(self) -> float:
         """Return the median slope of the lines, rows down a column to the right."""
@@ -102,7 +103,7 @@ def find_lines(dark: Picture, *, floor: float) -> Lines:
 
 
 def _from_middle() -> NDArray[np.float64]:
-    return np.arange(_STRIPS) - (_STRIPS - 1) / 2
+    return np.arange(_STRIPS, dtype=np.float64) - (_STRIPS - 1) / 2
 
 
 def _radon(crests: Picture, drops: NDArray[np.float64]) -> tuple[Table, int]:
@@ -155,4 +156,5 @@ def _follow(strips: Table, straight: NDArray[np.float64]) -> Table:
     shift = np.where(values.max(axis=2) > _CREST, values.argmax(axis=2) - 2, 0)
     padded = np.pad(shift, ((0, 0), (2, 2)), mode="edge")
     smooth = np.lib.stride_tricks.sliding_window_view(padded, 5, axis=1).mean(axis=2)
-    return (straight + smooth).astype(np.float32)
+    followed: Table = (straight + smooth).astype(np.float32)
+    return followed

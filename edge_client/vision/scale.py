@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_client.vision.trace import Picture
 
-LARGEST_PX = 2_000_000  # pixels: a page of more is made smaller
+LARGEST_PX = 4_000_000  # pixels: a page of more is made smaller
 SMALLEST_SIDE = 640  # pixels of the longer side: a picture of less is made larger
 _MOST_ENLARGED = 4.0
 

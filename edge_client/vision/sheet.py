@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edge_client.vision.trace import Picture
 
 _SMALL_PX = 160  # the longer side that the sheet is looked for at
+_LEAST_SIDE_PX = 8  # of the small picture
 _STEP = 0.10  # of grey, between neighbours: light on a sheet changes less
 _SHADOW = 0.42  # of the sheet's grey: shadows on a sheet are not darker
 _TINT = 0.22  # by how much the colour of what lies in the shadow may differ, as a logarithm of ratios
@@ -19,7 +22,7 @@ _PER_E = 65.0  # levels for a factor of e
 _LOGARITHM = np.rint(_PER_E * np.log((np.arange(256) + 6.0) / 6.0)).clip(0, 255).astype(np.uint8)
 
 
-def find_sheet(page: Picture) -> Picture | None:
+def find_sheet(page: Picture, *, reach: int) -> Picture | None:
     """Return where the sheet is, ``uint8``, 255 on 0, at a small size; nothing where the picture has no other parts.
 
     The sheet is the brightest large area that light changes on slowly. Areas beside it belong to it where they are as
@@ -28,10 +31,13 @@ def find_sheet(page: Picture) -> Picture | None:
 
     Args:
         page: ``(h, w) uint8`` or ``(h, w, 3) uint8`` BGR.
+        reach: half the width of what may be ink, in pixels.
     """
     import cv2
 
     level = cv2.LUT(_without_ink(page), _LOGARITHM)
+    if min(level.shape[:2]) < _LEAST_SIDE_PX:
+        return None
     flat = _flat(level)
     count, areas = cv2.connectedComponents(flat, connectivity=4, ltype=cv2.CV_16U)
     sizes = np.bincount(areas.ravel(), minlength=count)[1:]
@@ -52,8 +58,8 @@ def find_sheet(page: Picture) -> Picture | None:
     darker = ratio.mean(axis=1)
     tint = np.abs(ratio - darker[:, None]).max(axis=1)
     same = (darker > np.log(_SHADOW)) & (tint < _TINT)
-    mask = np.where(np.isin(areas, large[same]), 255, 0).astype(np.uint8)
-    return _whole(mask)
+    other = (~np.isin(areas, large[same])).view(np.uint8)
+    return _beside(other, least=math.ceil(2 * reach / max(page.shape[:2]) * max(other.shape)) + 1)
 
 
 def _without_ink(page: Picture) -> Picture:
@@ -81,23 +87,27 @@ def _flat(level: Picture) -> Picture:
     return (steps < 2 * _STEP * _PER_E).view(np.uint8)
 
 
-def _whole(mask: Picture) -> Picture | None:
-    """Return the sheet without gaps and holes, or nothing where it is not plainly one sheet on a desk."""
+def _beside(other: Picture, *, least: int) -> Picture | None:
+    """Return the sheet, given what does not look like it, or nothing where it is not plainly one sheet on a desk.
+
+    Args:
+        other: ``(h, w) uint8``, 1 where the picture does not look like the sheet.
+        least: how wide a desk is at least, in pixels: what is narrower is ink, or a pen.
+    """
     import cv2
 
-    height, width = mask.shape
-    window = np.ones((5, 5), np.uint8)
-    framed = cv2.copyMakeBorder(mask, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
-    mask = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, window)[4:-4, 4:-4]
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    desk = cv2.morphologyEx(other, cv2.MORPH_OPEN, np.ones((least, least), np.uint8))
+    # the blurred edge of the sheet is too narrow for the window in the desk's corners
+    desk = cv2.bitwise_and(cv2.dilate(desk, np.ones((5, 5), np.uint8)), other)
+    contours, _ = cv2.findContours(1 - desk, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return None
     outline = max(contours, key=cv2.contourArea)
-    filled = np.zeros((height, width), np.uint8)
-    cv2.drawContours(filled, [outline], -1, 255, cv2.FILLED)
-    area = np.count_nonzero(filled)
-    if area < _LEAST_SHEET * filled.size or area > (1 - _LEAST_DESK) * filled.size:
+    sheet = np.zeros_like(other)
+    cv2.drawContours(sheet, [outline], -1, 255, cv2.FILLED)
+    area = np.count_nonzero(sheet)
+    if not _LEAST_SHEET * sheet.size <= area <= (1 - _LEAST_DESK) * sheet.size:
         return None
-    hull = np.zeros_like(filled)
+    hull = np.zeros_like(sheet)
     cv2.fillConvexPoly(hull, cv2.convexHull(outline), 255)
-    if area < _SOLID * np.count_nonzero(hull):
-        return None
-    return filled
+    return sheet if area >= _SOLID * np.count_nonzero(hull) else None

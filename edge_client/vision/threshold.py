@@ -33,8 +33,8 @@ def noise_floor(dark: Picture, *, beyond: NDArray[np.bool_] | None = None) -> fl
 def needed_darkness(dark: Picture, *, paper: Picture, floor: float, ink: float, reach: int) -> Picture:
     """Return how dark a pixel must be to be ink, ``(h, w) uint8``.
 
-    Darker than the noise, darker than what shows through from the other side, and nearly half as dark as the darkest ink within ``reach`` pixels: so the width of a line
-    does not depend on how dark its pen is.
+    Darker than the noise, darker than what shows through from the other side, and nearly half as dark as the darkest
+    ink within ``reach`` pixels: so the width of a line does not depend on how dark its pen is.
 
     Args:
         dark: how much darker than its paper every pixel is, ``(h, w) uint8``.
@@ -47,6 +47,7 @@ def needed_darkness(dark: Picture, *, paper: Picture, floor: float, ink: float, 
 
     side = 2 * (reach // 2) + 1
     darkest = cv2.dilate(dark, cv2.getStructuringElement(cv2.MORPH_RECT, (side, side)))
-    needed: Picture = cv2.max(cv2.convertScaleAbs(darkest, alpha=_SHARE_NEARBY), floor)
-    needed = cv2.max(needed, cv2.convertScaleAbs(paper, alpha=_SHARE_OF_PAGE * ink))
+    beside_ink = cv2.convertScaleAbs(darkest, alpha=_SHARE_NEARBY)
+    through_paper = cv2.convertScaleAbs(paper, alpha=_SHARE_OF_PAGE * ink)
+    needed: Picture = cv2.max(cv2.max(beside_ink, through_paper), floor)
     return needed

@@ -100,7 +100,7 @@ def _written(scene: Scene, rng: np.random.Generator) -> list[list[NDArray[np.flo
         strokes = [stroke * scale for stroke in draw_sample(writer, label, rng)]
         left = min(float(stroke[:, 0].min()) for stroke in strokes)
         right = max(float(stroke[:, 0].max()) for stroke in strokes)
-        row.append([stroke + (x - left, 0.0) for stroke in strokes])
+        row.append([stroke + np.array([x - left, 0.0]) for stroke in strokes])
         x += right - left + 0.25 * scene.symbol_px + 2 * scene.ink_px
     if not row:
         return []
