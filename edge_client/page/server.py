@@ -15,7 +15,7 @@ from edge_client.page.application import application
 from edge_client.page.backend import Backend
 from edge_client.page.gate import is_loopback
 from edge_client.page.keyring import LEAST_TOKEN
-from shared.errors import SettingsError
+from shared.errors import RunError, SettingsError
 
 _MOST_AT_ONCE = 128
 _STARTS_WITHIN_S = 10.0
@@ -52,6 +52,7 @@ class PageServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
         self._ready = threading.Event()
+        self._failure: Exception | None = None
         self._address = ("", 0)
 
     @property
@@ -70,6 +71,7 @@ class PageServer:
         Raises:
             SettingsError: the host is not of loopback and there is no token, the token is too short, or nobody can
                 listen at this address.
+            RunError: it cannot be served for another reason.
         """
         check_access(self._host, token=self._token)
         listener = self._listen()
@@ -77,6 +79,8 @@ class PageServer:
         self._thread = threading.Thread(target=self._serve, args=[listener], name="page", daemon=True)
         self._thread.start()
         self._ready.wait(_STARTS_WITHIN_S)
+        if self._failure is not None:
+            raise RunError(f"the page cannot be served: {self._failure}")
 
     def stop(self) -> None:
         """End: answers under way are given, whoever waits for news is let go."""
@@ -119,6 +123,7 @@ class PageServer:
         try:
             asyncio.run(self._run(listener))
         except Exception as error:
+            self._failure = error
             self._trouble(f"the page has ended: {type(error).__name__}: {error}")
         finally:
             listener.close()

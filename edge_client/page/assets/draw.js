@@ -7,6 +7,7 @@ import { drawBoxes } from "./overlay.js";
 import { Panel } from "./panel.js";
 
 const REST_MS = 380;
+const BUSY_MS = 1000;
 const LEAST_STEP = 1.5;
 
 export class Draw {
@@ -186,8 +187,18 @@ export class Draw {
     $("draw-reading").hidden = false;
     const json = { ...this.size, strokes: this.strokes };
     if (this.name) json.reading = this.name;
-    const answer = await attempt(() => ask("/api/drawings", { method: "POST", json }));
+    let busy = false;
+    const answer = await attempt(async () => {
+      try {
+        return await ask("/api/drawings", { method: "POST", json });
+      } catch (error) {
+        busy = error.status === 503;
+        if (busy) return undefined;
+        throw error;
+      }
+    });
     this.reading = false;
+    if (busy) this.timer = setTimeout(() => this.read(), BUSY_MS);
     $("draw-reading").hidden = true;
     if (answer && drawn === this.drawn) {
       this.name = answer.reading.id;

@@ -136,7 +136,12 @@ class Ascii {
       this.take(")");
       return [leaf("("), ...inner, leaf(")")];
     }
-    if (this.next === "sqrt") return [leaf(this.take()), ...this.atom()];
+    if (this.next === "sqrt") {
+      const root = leaf(this.take());
+      const under = this.atom();
+      // A root of one number needs no brackets.
+      return [root, ...(under.length === 3 ? unwrapped(under) : under)];
+    }
     if (this.next === undefined || !/^[\da-zA-Z]/.test(this.next)) throw new Error("no expression");
     return [leaf(this.take())];
   }

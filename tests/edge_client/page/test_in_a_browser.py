@@ -85,6 +85,17 @@ def open_page(browser: Any) -> Iterator[Open]:
     assert faults == []
 
 
+@pytest.fixture(scope="module")
+def page_of_any(browser: Any, any_server: PageServer) -> Iterator[Any]:
+    """A page for tests that leave it as it is."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(any_server.url)
+    page.wait_for_selector("html[data-ready]")
+    yield page
+    context.close()
+
+
 def _write(page: Any, strokes: Sequence[NDArray[np.float64]]) -> None:
     """Write on the paper with the mouse."""
     paper = page.locator("#canvas").bounding_box()
@@ -332,6 +343,31 @@ def test_every_section_is_readable_everywhere(server: PageServer, width: int, sc
     ground = _colours(page, "--card")["--card"]
     for name, colour in _colours(page, "--text", "--soft", "--accent", "--sure", "--doubtful", "--unsure").items():
         assert _contrast(colour, ground) >= 4.5, f"{name} on the {scheme} card"
+
+
+@pytest.mark.parametrize(
+    ("text", "bars", "raised", "shown"),
+    [
+        ("3x^2-x/4", 1, 1, "3x2−x4"),
+        ("(-1+sqrt(5))/2", 1, 0, "−1+√52"),
+        ("2^(10)", 0, 1, "210"),
+        ("1/(2/3)", 2, 0, "123"),
+        ("(a+b)(a-b)", 0, 0, "(a+b)(a−b)"),
+        ("x+", 0, 0, "x+"),
+        ("<b>", 0, 0, "<b>"),
+    ],
+)
+def test_values_are_typeset(page_of_any: Any, text: str, bars: int, raised: int, shown: str) -> None:
+    """Fractions and powers of a value are laid out; what is no expression stays text."""
+    drawn = page_of_any.evaluate(
+        """text => import("/assets/maths.js").then(maths => {
+          const drawn = maths.asciiFormula(text);
+          const count = name => drawn.querySelectorAll(name).length;
+          return [count(".over-under"), count(".raised"), drawn.textContent];
+        })""",
+        text,
+    )
+    assert drawn == [bars, raised, shown]
 
 
 def test_the_switch_between_dark_and_light(server: PageServer, open_page: Open) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import cv2
 import httpx
@@ -13,6 +15,7 @@ import pytest
 
 from edge_client.learning import Learning
 from edge_client.page.backend import Backend
+from edge_client.page.device_routes import MOST_LISTENERS
 from edge_client.page.news import News
 from edge_client.page.server import PageServer
 from edge_client.sample_store import SampleStore
@@ -104,6 +107,22 @@ def test_news(client: httpx.Client, filled: SampleStore) -> None:
             other.delete(f"/api/samples/{filled.samples()[0].number}")
             name, told = next(events)
             assert (name, told["total"]) == ("samples", 14)
+
+
+def test_so_many_may_listen(client: httpx.Client) -> None:
+    """One browser too many hears so; when another leaves, there is room again."""
+    with ExitStack() as stack:
+        streams = [stack.enter_context(client.stream("GET", "/api/news")) for _ in range(MOST_LISTENERS)]
+        heard = [stream.iter_lines() for stream in streams]
+        assert {next(lines) for lines in heard} == {"event: learning"}
+        assert stack.enter_context(client.stream("GET", "/api/news")).status_code == 503
+    until = time.monotonic() + 10
+    while True:
+        with client.stream("GET", "/api/news") as stream:
+            if stream.status_code == 200:
+                break
+        assert time.monotonic() < until, "a listener that has left is still counted"
+        time.sleep(0.05)
 
 
 def test_pausing_needs_a_yes_or_no(client: httpx.Client, backend: Backend) -> None:
