@@ -12,7 +12,7 @@ from edge_client.vision.ink import InkPart
 from shared.thinning import WIDEST, thin
 
 _MOST_PIECES = 9
-_MOST_GROUPS = 40
+_FEW = 5  # pieces, of which all sets are looked at
 _SHORT = 0.22  # em of middle line: shorter ends are no pieces of their own
 _LONG = 0.7  # em of middle line: such a stretch may be the end of one symbol and the beginning of the next
 _TURN = 0.5  # the cosine of a turn at which one stroke may end and another begin
@@ -169,17 +169,25 @@ def _piece(ink: InkPart, where: NDArray[np.bool_]) -> InkPart | None:
 
 
 def _groups(pieces: Sequence[InkPart], touching: Sequence[int], *, smallest: float) -> tuple[int, ...]:
-    """List the connected sets of pieces that leave nothing too small behind, the largest first."""
-    every = (1 << len(pieces)) - 1
+    """List the sets of pieces that may be a symbol and leave nothing too small behind.
+
+    Of few pieces, all sets; of many, those that follow on each other from left to right.
+    """
+    count = len(pieces)
+    every = (1 << count) - 1
+    if count <= _FEW:
+        sets = set(range(1, every))
+    else:
+        order = sorted(range(count), key=lambda i: pieces[i].x + pieces[i].width / 2)
+        sets = {
+            sum(1 << i for i in order[start:end]) for start in range(count) for end in range(start + 1, count + 1)
+        } - {every}
     found = []
-    for bits in range(1, every):
-        rest = _components(every & ~bits, touching)
-        if len(_components(bits, touching)) > 1 or len(rest) > 2:
-            continue
-        if all(_extent(pieces, part) >= smallest for part in (bits, *rest)):
+    for bits in sorted(sets):
+        parts = (bits, *_components(every & ~bits, touching))
+        if all(_extent(pieces, part) >= smallest for part in parts):
             found.append(bits)
-    found.sort(key=lambda bits: -bits.bit_count())
-    return tuple(found[:_MOST_GROUPS])
+    return tuple(found)
 
 
 def _components(bits: int, touching: Sequence[int]) -> list[int]:

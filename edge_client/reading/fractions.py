@@ -15,6 +15,7 @@ _STROKES = 1.3  # strokes that a column of a bar meets, on average, at most
 _DOT = 0.35  # em: a bar with only a smaller dot on either side is a division sign
 _REACH = 0.15  # em that the middle of what a bar divides may lie outside its ends
 _FAR = 1.6  # em between a bar and what it divides
+_FAR_OF_BAR = 0.3  # of the bar's width, between it and what it divides
 _NEXT = 0.9  # em between what a bar divides and what goes on beside it beyond the bar's end
 _OVERHANG = 0.5  # of the bar's width that may go on beyond its end; twice that for what begins inside
 _DIPS = 0.38  # of the height of what a bar divides that may lie beyond it: tails of y, slanted bars
@@ -74,13 +75,14 @@ def divisions(inks: Sequence[InkPart], bars: Sequence[bool], *, em: float, far: 
         inks: connected components.
         bars: which of them may be a bar.
         em: about how high digits are, in pixels.
-        far: pixels between a bar and what it divides, at most; 1.6 em where None.
+        far: pixels between a bar and what it divides, at most; where None, 1.6 em, and more for a long bar.
     """
-    far = _FAR * em if far is None else far
     units = [_Unit((i,), inks[i].x, inks[i].y, inks[i].right, inks[i].bottom, bars[i]) for i in range(len(inks))]
     # A bar inside a fraction is shorter than the fraction's own.
     for bar in sorted((unit for unit in units if unit.flat), key=lambda unit: unit.width):
-        above, below = _over_and_under(bar, units, em=em, far=far)
+        above, below = _over_and_under(
+            bar, units, em=em, far=max(_FAR * em, _FAR_OF_BAR * bar.width) if far is None else far
+        )
         if not above or not below or _is_division_sign(bar, above, below, em=em):
             continue
         above += _overhanging(bar, above, units, em=em)
