@@ -17,7 +17,7 @@ from typing import Any
 
 from edge_client.model_shelf import builtin_hashes
 from edge_client.trainer import Trainer
-from edge_client.training_job import Checked, CheckJob, Split
+from edge_client.training_job import Checked, CheckJob, Held
 from shared.errors import InkfleetError, ModelError, StorageError
 from shared.files import write_bytes
 from shared.messages import RoundManifest, Score
@@ -184,7 +184,7 @@ class Adopter:
         *,
         model: Callable[[], ModelBundle],
         weights: Callable[[], bytes],
-        split: Split,
+        held: Held,
     ) -> None:
         """Check a round's global weights, and adopt them if they are good enough; weights of another model always are.
 
@@ -200,7 +200,7 @@ class Adopter:
             model=model,
             weights=weights,
             others=self._shelf.read if same_model else lambda: None,
-            split=split,
+            held=held,
         )
         future = self._trainer.submit(job)
         future.add_done_callback(lambda done: self._later(partial(self._checked, manifest, job, done)))

@@ -369,7 +369,7 @@ class Participation:
                 manifest,
                 model=self._supplies.model(manifest),
                 weights=self._supplies.weights(manifest),
-                split=lambda labels: self._store.split(holdout=self._holdout, labels=labels),
+                held=lambda labels: self._store.held_out(holdout=self._holdout, labels=labels),
             )
 
     def _unfit(self, model: ModelRef) -> str:

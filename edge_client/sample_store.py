@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_client.near_duplicates import alike, descriptors
+from edge_client.sample_rows import datasets, fractions, sources
 from edge_client.store_schema import BrokenStoreError, connect, set_aside
 from shared.dataset import Dataset
 from shared.errors import StorageError
@@ -258,14 +259,16 @@ class SampleStore:
 
         The arrays are those of `Dataset.save`, which the importers read, and ``source``, ``(n,) str``.
         """
-        everything, _, sources = self._read(None)
+        with self._snapshot() as connection:
+            everything, source = _everything(connection), sources(connection)
         packed = io.BytesIO()
-        np.savez_compressed(packed, X=everything.images, y=everything.labels, writer=everything.writers, source=sources)
+        np.savez_compressed(packed, X=everything.images, y=everything.labels, writer=everything.writers, source=source)
         return packed.getvalue()
 
     def dataset(self) -> Dataset:
         """Return every sample, in the order of the digests."""
-        return self._read(None)[0]
+        with self._snapshot() as connection:
+            return _everything(connection)
 
     def split(self, *, holdout: float, labels: LabelSet | None = None) -> tuple[Dataset, Dataset]:
         """Return the samples to train on and those held out, each in the order of the digests.
@@ -278,13 +281,15 @@ class SampleStore:
             holdout: about this fraction is held out, 0 ≤ holdout < 1.
             labels: only samples with one of these labels; all if None.
         """
-        if not 0 <= holdout < 1:
-            raise ValueError(f"expected 0 <= holdout < 1, got {holdout}")
-        everything, fractions, _ = self._read(labels)
-        held = fractions < holdout
-        if held.all():
-            held[:] = False
-        return everything.take(~held), everything.take(held)
+        with self._snapshot() as connection:
+            held = self._held(connection, holdout, labels)
+            training, kept_out = datasets(connection, labels, [~held, held])
+        return training, kept_out
+
+    def held_out(self, *, holdout: float, labels: LabelSet | None = None) -> Dataset:
+        """Return the samples that `split` holds out, without the others."""
+        with self._snapshot() as connection:
+            return datasets(connection, labels, [self._held(connection, holdout, labels)])[0]
 
     def _has_alike(self, connection: sqlite3.Connection, pixels: bytes, label: str) -> bool:
         one = descriptors(_pictures([pixels]))[0]
@@ -294,31 +299,13 @@ class SampleStore:
                 return True
         return False
 
-    def _read(self, labels: LabelSet | None) -> tuple[Dataset, NDArray[np.float64], NDArray[np.str_]]:
-        with self._reading() as connection:
-            where = ""
-            values: tuple[str, ...] = ()
-            if labels is not None:
-                where, values = f" WHERE label IN ({','.join('?' * len(labels))})", labels.labels
-            connection.execute("BEGIN")
-            try:
-                (n,) = connection.execute(f"SELECT count(*) FROM samples{where}", values).fetchone()
-                images = np.empty((n, SIDE, SIDE), np.uint8)
-                fractions = np.empty(n, np.float64)
-                names, writers, sources = [], [], []
-                rows = connection.execute(
-                    f"SELECT digest, image, label, writer, source FROM samples{where} ORDER BY digest", values
-                )
-                for i, (digest, image, label, writer, source) in enumerate(rows):
-                    images[i] = np.frombuffer(image, np.uint8).reshape(SIDE, SIDE)
-                    fractions[i] = int.from_bytes(digest[:6], "big") / (1 << 48)
-                    names.append(label)
-                    writers.append(writer)
-                    sources.append(source)
-            finally:
-                connection.execute("ROLLBACK")
-        dataset = Dataset(images, np.array(names, dtype=np.str_), np.array(writers, dtype=np.str_))
-        return dataset, fractions, np.array(sources, dtype=np.str_)
+    def _held(self, connection: sqlite3.Connection, holdout: float, labels: LabelSet | None) -> NDArray[np.bool_]:
+        if not 0 <= holdout < 1:
+            raise ValueError(f"expected 0 <= holdout < 1, got {holdout}")
+        held: NDArray[np.bool_] = fractions(connection, labels) < holdout
+        if held.all():
+            held[:] = False
+        return held
 
     def _enforce_cap(self, connection: sqlite3.Connection) -> int:
         counts = dict(connection.execute("SELECT label, count(*) FROM samples GROUP BY label"))
@@ -338,6 +325,16 @@ class SampleStore:
                 yield self._connection
             except sqlite3.Error as error:
                 raise StorageError(f"sample store {self.path}: {error}") from None
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        """All that is read within is of one moment."""
+        with self._reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -360,6 +357,10 @@ def digest_of(image: NDArray[np.uint8], label: str) -> bytes:
 def digest_of_bytes(pixels: bytes, label: str) -> bytes:
     """Return what `digest_of` does, from the pixels in their order, row by row."""
     return hashlib.sha256(pixels + label.encode()).digest()
+
+
+def _everything(connection: sqlite3.Connection) -> Dataset:
+    return datasets(connection, None, [np.ones(len(fractions(connection, None)), np.bool_)])[0]
 
 
 def _pictures(pixels: Sequence[bytes]) -> NDArray[np.uint8]:

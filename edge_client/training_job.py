@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 Split = Callable[[LabelSet], tuple[Dataset, Dataset]]
 """Gives the samples to train on and those held out, of these labels alone."""
 
+Held = Callable[[LabelSet], Dataset]
+"""Gives the samples held out, of these labels alone."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -152,14 +155,14 @@ class CheckJob:
         model: loads it.
         weights: reads the first weights' safetensors file.
         others: reads weights of the same model, if there are any.
-        split: gives the samples.
+        held: gives the samples held out, of these labels alone.
     """
 
     model_ref: ModelRef
     model: Callable[[], ModelBundle]
     weights: Callable[[], bytes]
     others: Callable[[], bytes | None]
-    split: Split
+    held: Held
     stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self, workbench: Workbench) -> Checked:
@@ -170,7 +173,7 @@ class CheckJob:
         """
         program, model = _program(workbench, self.model_ref, self.model)
         labels = model.label_set_object()
-        _, held = self.split(labels)
+        held = self.held(labels)
         program.set_weights(_weights(self.weights(), model))
         first = score(program, held, labels)
         others = self.others()

@@ -110,8 +110,11 @@ def test_split_takes_only_the_models_labels(path: Path) -> None:
     with SampleStore.open(path) as store:
         store.add(dataset(30, labels=("1", "2", "alpha")), source="x")
         train, held = store.split(holdout=0.2, labels=LabelSet("digits", ("1", "2")))
-    assert set(train.labels) | set(held.labels) == {"1", "2"}
+        only_held = store.held_out(holdout=0.2, labels=LabelSet("digits", ("1", "2")))
     assert len(train) + len(held) == 20
+    assert set(train.labels) | set(held.labels) == {"1", "2"}
+    assert (only_held.images == held.images).all()
+    assert only_held.labels.tolist() == held.labels.tolist()
 
 
 def test_the_cap_takes_the_oldest_of_the_most_frequent_label(path: Path) -> None:

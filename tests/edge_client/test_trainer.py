@@ -172,7 +172,9 @@ def test_a_loss_that_is_no_number_is_a_reason(trainer: Trainer, bundle: ModelBun
     asked = job(bundle, encode_tensors(huge))
     with pytest.raises(ModelError, match=r"32 samples held out with a loss of (nan|inf): they have diverged"):
         trainer.submit(asked).result(TIMEOUT_S)
-    check = CheckJob(asked.manifest.model, asked.model, asked.weights, lambda: None, asked.split)
+    check = CheckJob(
+        asked.manifest.model, asked.model, asked.weights, lambda: None, lambda labels: asked.split(labels)[1]
+    )
     with pytest.raises(ModelError, match="have diverged"):
         trainer.submit(check).result(TIMEOUT_S)
 
@@ -230,7 +232,7 @@ def test_a_check_compares_two_sets_of_weights(trainer: Trainer, bundle: ModelBun
         model=lambda: bundle,
         weights=lambda: trained,
         others=lambda: weights,
-        split=lambda labels: (bars(0), data),
+        held=lambda labels: data,
     )
     found = trainer.submit(check).result(TIMEOUT_S)
     assert found.new is not None
