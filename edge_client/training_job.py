@@ -104,10 +104,14 @@ class TrainingJob:
         program.set_weights(_weights(self.weights(), model))
         program.reset_optimizer()
         before = score(program, held, labels)
+        samples, classes = len(training), labels.encode(training.labels.tolist())
+        # Handed over and not kept: a full store is 40 MB, which training does without once it has found the ink.
+        images = [training.images]
+        del training
         result = train(
             program,
-            training.images,
-            labels.encode(training.labels.tolist()),
+            images.pop(),
+            classes,
             hyper=TrainHyper(
                 optimizer=plan.optimizer,
                 lr=plan.lr,
@@ -134,7 +138,7 @@ class TrainingJob:
         )
         # The last step may have blown up without a loss that shows it.
         weights = check_weights(model, program.get_weights())
-        return Trained(encode_tensors(weights), len(training), metrics)
+        return Trained(encode_tensors(weights), samples, metrics)
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ def train(
     if not 1 <= batch_size <= manifest.batch:
         raise SettingsError(f"expected a batch size from 1 to {manifest.batch}, got {batch_size}")
     points = ink_points(images)
+    del images  # points are a third of their size; where the caller keeps none, theirs is free for the training
     total = epochs * math.ceil(count / batch_size)
     done = 0
     loss = correct = 0.0
