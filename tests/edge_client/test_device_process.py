@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -21,9 +22,12 @@ from shared.dataset import Dataset
 from shared.messages import DeviceState, TrainingPlan, UpdateManifest
 from tests.edge_client.scripted_aggregator import DEADLINE_S, ScriptedAggregator
 from tests.edge_client.test_trainer import bars
+from tests.reading_scenes import draw_scene, jpeg
 from tflite_models.bundle import builtin_bundle
 
 RSS_LIMIT_MIB = 160
+RSS_READING_LIMIT_MIB = 286  # 300 MB
+JPEG = b"\xff\xd8"
 CPU_TO_CONNECTED_S = 2.0
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -122,6 +126,24 @@ def test_a_device_is_small_and_knows_no_tensorflow(
     assert device.status("VmHWM") <= RSS_LIMIT_MIB
     code, error = device.end(signal.SIGINT)
     assert (code, error.strip()) == (130, "interrupted")
+
+
+def test_a_device_that_reads_and_trains_is_small_too(
+    aggregator: ScriptedAggregator, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    """A camera's pictures are read, and shown on the page, while it trains: still within a small board's memory."""
+    bars(600).save(tmp_path / "bars.npz")
+    (tmp_path / "camera").mkdir()
+    for number, text in enumerate(("3+4=7", "12-5=7")):
+        (tmp_path / "camera" / f"{number}.jpg").write_bytes(jpeg(draw_scene(text, width=1280, height=720).picture))
+    device = start("--page-port", "0", "--data", str(tmp_path / "bars.npz"), "--source", str(tmp_path / "camera"))
+    device.next("connected")
+    url = device.next("page")["url"]
+    aggregator.open_round(1, plan=TrainingPlan(local_epochs=1, lr=0.02))
+    device.next("training")
+    assert httpx.get(f"{url}api/live/frame", timeout=DEADLINE_S).content.startswith(JPEG)
+    assert device.next("verdict")["verdict"] == "accepted"
+    assert device.status("VmHWM") <= RSS_READING_LIMIT_MIB
 
 
 def test_the_same_data_is_not_added_twice(start: Callable[..., Process], tmp_path: Path) -> None:
