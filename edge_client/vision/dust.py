@@ -14,6 +14,7 @@ _DOT = 0.35  # of the square of the ink's width: the least area of a dot that a 
 _SMALL = 2.5  # times the ink's width: what is no longer must be dark to be ink
 _DARK = 0.4  # of the darkness of the ink
 _SOLID = 0.35  # of its box: the corner of a dark area fills at least so much
+_FADING = 0.4  # of a part's darkness: ink has an edge
 _CORNER = 0.3  # of a part's surroundings
 _FAT = 2.0  # times the ink's width
 _ALONG_EDGE = 0.25  # of the length of an edge of the picture: ink does not follow the edge for so long
@@ -70,7 +71,10 @@ def _darkness(part: InkPart, *, dark: Picture, paper: Picture) -> float:
 
 
 def _is_corner(part: InkPart, *, dark: Picture, paper: Picture) -> bool:
-    """Say whether a part is the corner of a larger dark area, such as a shadow: as dark beyond a side of its own."""
+    """Say whether a part is the corner of a larger dark area, such as a shadow.
+
+    Beyond a side of its own it is as dark, or it has no edge and fades.
+    """
     import cv2
 
     around = 3
@@ -90,6 +94,8 @@ def _is_corner(part: InkPart, *, dark: Picture, paper: Picture) -> bool:
     )
     if not ring.any():
         return False
+    if quantile(darker[ring], 0.5) > _FADING * quantile(darker[ink > 0], 0.5):
+        return True
     # a stroke that runs into a shadow is darker there than the shadow: its darker end counts
     darkest, brightest = quantile(grey[ink > 0], 0.2), quantile(grey[ring], 0.9)
     between = darkest + 0.3 * (brightest - darkest)

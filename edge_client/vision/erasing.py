@@ -12,6 +12,8 @@ _HALF = 0.55  # of the darkness of the ink: where its edge is, blurred as it may
 _NEARLY_AS_DARK = 1.6  # times the line's darkness: ink that a threshold alone does not tell from the line
 _MEASURED, _PLACES = 24, 96  # lines, and places on each of them, that are measured
 _LOOK_PX = 12  # rows on both sides of a line in which its thickness is counted
+_THICK_SHARE = 0.92  # of the places on lines are no thicker than a line: the others hold ink
+_CRUMB = 4.0  # times the thickness of a line: what is left of it is no longer
 
 
 def raise_needed(needed: Picture, ruled: Ruled, *, paper: Picture) -> Picture:
@@ -44,29 +46,27 @@ def erase(ink: Picture, ruled: Ruled) -> Picture:
         ink: ``(h, w) uint8``, 255 on 0.
         ruled: what is printed.
     """
-    for ruling in ruled.rulings:
-        if ruled.ink <= _NEARLY_AS_DARK * ruling.darkness:
-            ink = _without(ruling, ink)
-    return ink
-
-
-def _without(ruling: Ruling, ink: Picture) -> Picture:
     import cv2
 
-    if ruling.upright:
-        result: Picture = cv2.transpose(_along_rows(ruling, cv2.transpose(ink), cv2.transpose(ruling.band)))
-        return result
-    return _along_rows(ruling, ink, ruling.band)
+    strong = [ruling for ruling in ruled.rulings if ruled.ink <= _NEARLY_AS_DARK * ruling.darkness]
+    thickest, size = 0, (ink.shape[1], ink.shape[0])
+    bands = np.zeros_like(ink)
+    for ruling in strong:
+        band = cv2.resize(ruling.band, size, interpolation=cv2.INTER_NEAREST)
+        cv2.bitwise_or(bands, band, dst=bands)
+        planes = (cv2.transpose(ink), cv2.transpose(band)) if ruling.upright else (ink, band)
+        thickness = _thickness(ruling, planes[0])
+        if thickness:
+            thickest = max(thickest, thickness)
+            rest = _along_rows(planes[0], planes[1], thickness=thickness)
+            ink = cv2.transpose(rest) if ruling.upright else rest
+    return _without_crumbs(ink, bands, longest=_CRUMB * thickest) if thickest else ink
 
 
-def _along_rows(ruling: Ruling, ink: Picture, half_band: Picture) -> Picture:
+def _along_rows(ink: Picture, band: Picture, *, thickness: int) -> Picture:
     import cv2
 
-    thickness = _thickness(ruling, ink)
-    if not thickness:
-        return ink
-    band = cv2.resize(half_band, (ink.shape[1], ink.shape[0]), interpolation=cv2.INTER_NEAREST)
-    thicker = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((thickness + 2, 1), np.uint8))
+    thicker = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((thickness + 1, 1), np.uint8))
     outside = cv2.bitwise_and(ink, cv2.bitwise_not(band))
     reach = np.ones((thickness + 3, 1), np.uint8)
     above = cv2.dilate(outside, reach, anchor=(0, thickness + 2))
@@ -76,8 +76,20 @@ def _along_rows(ruling: Ruling, ink: Picture, half_band: Picture) -> Picture:
     return result
 
 
+def _without_crumbs(ink: Picture, bands: Picture, *, longest: float) -> Picture:
+    """Return the ink without the short pieces that lie on lines alone."""
+    import cv2
+
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8, ltype=cv2.CV_32S)
+    beside = np.bincount(labels[(bands == 0) & (ink > 0)], minlength=count) > 0
+    keep = beside | (stats[:, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1].max(axis=1) > longest)
+    keep[0] = False
+    kept: Picture = np.where(keep, np.uint8(255), np.uint8(0))[labels]
+    return kept
+
+
 def _thickness(ruling: Ruling, ink: Picture) -> int:
-    """Return how thick most of the lines are in the binary picture, in pixels; 0 where they are not in it."""
+    """Return how thick the lines are in the binary picture, in pixels; 0 where they are not in it."""
     lines = ruling.lines.some(_MEASURED)
     columns = np.linspace(2, lines.along[-1], _PLACES).astype(np.int64)
     near = (2 * lines.rows_at(columns) + 1)[:, :, None] + np.arange(-_LOOK_PX, _LOOK_PX + 1)
@@ -85,4 +97,4 @@ def _thickness(ruling: Ruling, ink: Picture) -> int:
     there = (ink[np.clip(near, 0, ink.shape[0] - 1), 2 * columns[None, :, None]] > 0) & inside
     counts = there.sum(axis=2)[inside[:, :, _LOOK_PX]]
     counts = counts[counts > 0]
-    return int(np.percentile(counts, 70)) if len(counts) else 0
+    return int(np.quantile(counts, _THICK_SHARE)) if len(counts) else 0

@@ -63,15 +63,8 @@ def draw(scene: Scene) -> Drawn:
     bend = _homography(scene)
     size = scene.width * _FINE, scene.height * _FINE
     ink = np.zeros((size[1], size[0]), np.uint8)
-    boxes = []
-    for strokes in _written(scene, rng):
-        alone = np.zeros_like(ink)
-        for stroke in strokes:
-            points = np.rint(_through(bend, stroke) * _FINE * 16).astype(np.int32)
-            cv2.polylines(alone, [points], False, 255, max(1, round(scene.ink_px * _FINE)), cv2.LINE_8, 4)
-        covered = cv2.resize(alone, (scene.width, scene.height), interpolation=cv2.INTER_AREA)
-        boxes.append(tuple(int(v) for v in cv2.boundingRect(cv2.compare(covered, 127, cv2.CMP_GE))))
-        ink |= alone
+    symbols = [[_through(bend, stroke) for stroke in strokes] for strokes in _written(scene, rng)]
+    boxes = [_add(ink, strokes, ink_px=scene.ink_px) for strokes in symbols]
     page = np.empty((size[1], size[0], 3), np.uint8)
     page[:] = scene.paper
     lines = _lines(scene, bend, size)
@@ -88,7 +81,24 @@ def draw(scene: Scene) -> Drawn:
     result = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
     if scene.jpeg:
         result = cv2.imdecode(cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, scene.jpeg])[1], cv2.IMREAD_COLOR)
-    return Drawn(result, tuple(boxes))  # type: ignore[arg-type]
+    return Drawn(result, tuple(boxes))
+
+
+def _add(ink: Picture, strokes: list[NDArray[np.float64]], *, ink_px: float) -> Box:
+    """Draw a symbol into the ink, and return the box of the pixels that it covers at least half of."""
+    points = np.concatenate(strokes)
+    margin = int(ink_px) + 4
+    left, top = (int(v) - margin for v in np.floor(points.min(axis=0)))
+    width, height = (int(v) + 2 * margin for v in np.ceil(np.ptp(points, axis=0)))
+    alone = np.zeros((height * _FINE, width * _FINE), np.uint8)
+    for stroke in strokes:
+        fixed = np.rint((stroke - (left, top)) * _FINE * 16).astype(np.int32)
+        cv2.polylines(alone, [fixed], False, 255, max(1, round(ink_px * _FINE)), cv2.LINE_8, 4)
+    covered = cv2.resize(alone, (width, height), interpolation=cv2.INTER_AREA)
+    x, y, w, h = (int(v) for v in cv2.boundingRect(cv2.compare(covered, 127, cv2.CMP_GE)))
+    place = ink[top * _FINE : (top + height) * _FINE, left * _FINE : (left + width) * _FINE]
+    np.maximum(place, alone, out=place)
+    return left + x, top + y, w, h
 
 
 def _written(scene: Scene, rng: np.random.Generator) -> list[list[NDArray[np.float64]]]:
