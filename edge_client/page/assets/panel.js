@@ -312,7 +312,7 @@ export class Panel {
 
   drawToday() {
     if (!this.today) return "";
-    return h("p", { class: "learnt-today" }, icon("check"), `${plural(this.today, "sample")} added today. This device learns from them in its next round.`);
+    return h("p", { class: "learnt-today" }, icon("check"), `${plural(this.today, "sample")} added today, to learn from.`);
   }
 
   tapped(event, line) {

@@ -16,7 +16,7 @@ function choosing(panel, symbol) {
   return [
     head(panel, symbol, symbol.learnt ? "You have said what this is; say it again to change it." : `${percent(symbol.confidence)} sure. Which is it?`),
     h("div", { class: "choices" },
-      choice(panel, symbol.label, symbol.confidence, "⏎", "read"),
+      choice(panel, symbol.label, symbol.confidence, "↵", "read"),
       alternatives.map(([label, share], at) => choice(panel, label, share, String(at + 1)))),
     h("div", { class: "tools" },
       button("Split", { name: "split", key: "S", onclick: () => panel.split(), title: "The box covers two symbols" }),
@@ -33,7 +33,7 @@ function joining(panel) {
   return [
     head(panel, panel.chosenSymbol, ["Tap the box it belongs to. Now chosen: ", single(other.label), "."]),
     h("div", { class: "tools" },
-      button("Join these two", { name: "join", key: "⏎", kind: "primary", onclick: () => panel.join() }),
+      button("Join these two", { name: "join", key: "Enter", kind: "primary", onclick: () => panel.join() }),
       button("Do not join", { key: "Esc", onclick: () => panel.cancel() })),
   ];
 }
@@ -47,7 +47,7 @@ function head(panel, symbol, words) {
 
 function choice(panel, label, share, key, kind = "") {
   return h("button",
-    { type: "button", class: `choice ${kind}`.trim(), "data-label": label, "aria-label": `${spoken(label)}, ${fewPercent(share)}`, "aria-keyshortcuts": key === "⏎" ? "Enter" : key, onclick: () => panel.confirm(label) },
+    { type: "button", class: `choice ${kind}`.trim(), "data-label": label, "aria-label": `${spoken(label)}, ${fewPercent(share)}`, "aria-keyshortcuts": key === "↵" ? "Enter" : key, onclick: () => panel.confirm(label) },
     h("kbd", { "aria-hidden": "true" }, key), single(label), h("small", {}, fewPercent(share)));
 }
 
