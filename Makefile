@@ -2,8 +2,9 @@
 
 BIN := .venv/bin
 SETUP := deploy/setup
+SHIPPED := tflite_models/artefacts/algebra/weights.safetensors
 
-.PHONY: help demo test lint bench models docs clean
+.PHONY: help demo test lint bench models weights docs clean
 
 help:
 	@echo "make demo    train a fleet of eight devices on this machine; the report goes to runs/demo/"
@@ -11,6 +12,7 @@ help:
 	@echo "make lint    ruff, mypy and the contracts between the folders"
 	@echo "make bench   measure speed and memory, as ratios within one run"
 	@echo "make models  build the model artefacts again (needs TensorFlow)"
+	@echo "make weights train the weights that ship again, on generated handwriting alone"
 	@echo "make docs    write the command-line reference again"
 	@echo "make clean   remove .venv, caches and runs/"
 
@@ -34,6 +36,10 @@ bench: .venv/dev.stamp
 models: .venv/dev.stamp
 	for labels in arithmetic algebra all; do \
 	  $(BIN)/inkfleet model build --labels $$labels --out tflite_models/artefacts/$$labels || exit 1; done
+
+weights: .venv/run.stamp
+	$(BIN)/inkfleet simulate --config deploy/weights/algebra.toml --out runs/weights --force
+	cp runs/weights/weights.safetensors $(SHIPPED).new && mv $(SHIPPED).new $(SHIPPED)
 
 docs: .venv/dev.stamp
 	$(BIN)/python -m deploy.cli.reference > docs/reference/cli.md.new && mv docs/reference/cli.md.new docs/reference/cli.md
