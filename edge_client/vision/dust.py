@@ -12,6 +12,8 @@ from edge_client.vision.trace import Picture
 
 _DOT = 0.35  # of the square of the ink's width: the least area of a dot that a pen makes
 _SMALL = 2.5  # times the ink's width: what is no longer must be dark to be ink
+_SHORT = 0.5  # of the size of the larger parts: likewise
+_LARGEST = 12  # parts
 _DARK = 0.4  # of the darkness of the ink
 _SOLID = 0.35  # of its box: the corner of a dark area fills at least so much
 _FADING = 0.4  # of a part's darkness: ink has an edge
@@ -29,7 +31,7 @@ def without_dust(
     """Return the parts that a pen made.
 
     Args:
-        parts: of the page.
+        parts: of the page, the largest first.
         dark: how much darker than its paper every pixel is, ``(h // 2, w // 2) uint8``.
         paper: the grey of the paper, likewise.
         ink: the darkness of the ink, as a share of the paper's grey.
@@ -37,12 +39,14 @@ def without_dust(
         shape: ``(h, w)`` of the page.
     """
     kept = []
+    sizes = sorted(max(part.width, part.height) for part in parts[:_LARGEST])
+    short = max(_SMALL * ink_width, _SHORT * sizes[len(sizes) // 2]) if sizes else 0.0
     for part in parts:
         area = part.area
         if area < _DOT * ink_width**2:
             continue
         at_edge = part.x == 0 or part.y == 0 or part.right == shape[1] or part.bottom == shape[0]
-        small = max(part.width, part.height) < _SMALL * ink_width
+        small = max(part.width, part.height) < short
         if small or at_edge:
             darkness = _darkness(part, dark=dark, paper=paper)
             if small and darkness < _DARK * ink:
@@ -112,9 +116,9 @@ def _follows_edge(part: InkPart, *, shape: tuple[int, ...]) -> bool:
         return True
     mask = part.mask
     touching = (
-        (part.y == 0, np.count_nonzero(mask[0]), width),
-        (part.bottom == height, np.count_nonzero(mask[-1]), width),
-        (part.x == 0, np.count_nonzero(mask[:, 0]), height),
-        (part.right == width, np.count_nonzero(mask[:, -1]), height),
+        (part.y == 0, mask[0], width),
+        (part.bottom == height, mask[-1], width),
+        (part.x == 0, mask[:, 0], height),
+        (part.right == width, mask[:, -1], height),
     )
-    return any(touches and length > _ALONG_EDGE * side for touches, length, side in touching)
+    return any(touches and np.count_nonzero(edge) > _ALONG_EDGE * side for touches, edge, side in touching)

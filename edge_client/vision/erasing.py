@@ -49,6 +49,8 @@ def erase(ink: Picture, ruled: Ruled) -> Picture:
     import cv2
 
     strong = [ruling for ruling in ruled.rulings if ruled.ink <= _NEARLY_AS_DARK * ruling.darkness]
+    if not strong:
+        return ink
     thickest, size = 0, (ink.shape[1], ink.shape[0])
     bands = np.zeros_like(ink)
     for ruling in strong:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge_client.vision.histogram import quantile
 from edge_client.vision.trace import Picture
 
 _SMALL_PX = 160
@@ -32,7 +33,7 @@ def is_light_on_dark(half: Picture) -> bool:
     """
     import cv2
 
-    if float(np.median(half[::4, ::4])) >= 128:
+    if quantile(half[::4, ::4], 0.5) >= 128:
         return False
     scale = min(1.0, _SMALL_PX / max(half.shape))
     # averages keep what thin strokes weigh, however small the picture becomes

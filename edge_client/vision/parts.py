@@ -12,7 +12,7 @@ from edge_client.vision.trace import Picture
 
 _LEAST_AREA_PX = 4
 _LARGE = 0.25  # of the size of the largest parts: what is smaller says nothing about the pen
-_MEASURED = 12  # parts, the largest
+_MEASURED = 8  # parts, the largest
 
 
 def connected_parts(ink: Picture) -> list[InkPart]:

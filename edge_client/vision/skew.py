@@ -17,7 +17,7 @@ _LEAST_TURN_DEG = 2.0  # less is left to the reader, who bears it
 _LEAST_PARTS = 5
 _LEAST_LENGTH = 4.0  # of the height of the parts: a line of writing has a direction, a short sum has not
 _SHARPNESS = 1.6  # of the best angle's profile against that of most angles
-_POINTS = 2000
+_POINTS = 1200
 _LINES = 3  # printed lines whose direction is that of the writing
 
 
@@ -89,6 +89,10 @@ def _sharpness(points: NDArray[np.float32], degrees: NDArray[np.float64], *, row
     x, y = (points - points.mean(axis=1, keepdims=True)) / row
     angles = np.radians(degrees).astype(np.float32)
     heights = y * np.cos(angles)[:, None] - x * np.sin(angles)[:, None]
-    heights -= heights.min()
-    sums = [np.square(np.bincount(line).astype(np.float64)).sum() for line in heights.astype(np.intp)]
-    return np.array(sums)
+    rows = (heights - heights.min()).astype(np.int32)
+    count = int(rows.max()) + 1
+    # one count for all angles: each has its own stretch of rows
+    rows += count * np.arange(len(degrees), dtype=np.int32)[:, None]
+    profiles = np.bincount(rows.reshape(-1), minlength=count * len(degrees)).reshape(len(degrees), count)
+    sums: NDArray[np.float64] = np.square(profiles.astype(np.float64)).sum(axis=1)
+    return sums
