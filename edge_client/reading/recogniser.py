@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from edge_client.reading.bars import freed
 from edge_client.reading.element import Candidate, Path
-from edge_client.reading.layout import LineInk, in_reading_order, lay_out, log_softmax, row_of_path
+from edge_client.reading.layout import LineInk, in_reading_order, lay_out, row_of_path
 from edge_client.reading.lines import lines
 from edge_client.reading.result import Line, Reading, Symbol
 from edge_client.reading.segments import segments
+from edge_client.reading.sureness import sureness
 from edge_client.vision.ink import InkPage, InkPart
 from edge_client.vision.trace import Trace
 from shared.labels import LabelSet
@@ -25,6 +26,7 @@ from tflite_models.runtime.weights import Weights
 MOST_PARTS, MOST_ON_A_LINE = 1200, 150
 """Connected parts that are read at most, on a page and on a line: more are a texture, and would take minutes."""
 
+_ALTERNATIVES = 5  # of a symbol, in its answer
 _FREED = -2.0  # the log-odds of bars that touch what they divide
 
 
@@ -169,17 +171,14 @@ def _likeliest(parts: Sequence[InkPart], ink_width: float, reader: FrozenReader,
 def _line(read: tuple[Path, LineInk], page: InkPage) -> Line:
     path, ink = read
     symbols = []
-    for step in in_reading_order(path):
+    shares = sureness(path, labels=ink.labels, em=ink.em)
+    for step, sure in zip(in_reading_order(path), shares, strict=True):
         candidate = step.element.candidate
-        assert candidate.logits is not None
         assert candidate.sample is not None
-        scores = np.exp(log_softmax(candidate.logits))
         label = step.choice.label
-        ranked = [(ink.labels[k], float(scores[k])) for k in np.argsort(-scores)[:6]]
-        alternatives = tuple((name, p) for name, p in ranked if name != label)[:5]
-        confidence = float(scores[ink.labels.index(label)]) if label in ink.labels else 1.0
+        alternatives = tuple(list(sure.items())[1 : _ALTERNATIVES + 1])
         box = page.box_in_picture(candidate.ink)
-        symbols.append(Symbol(label, box, confidence, alternatives, candidate.ink, candidate.sample))
+        symbols.append(Symbol(label, box, sure[label], alternatives, candidate.ink, candidate.sample))
     left, top = min(symbol.box[0] for symbol in symbols), min(symbol.box[1] for symbol in symbols)
     right = max(symbol.box[0] + symbol.box[2] for symbol in symbols)
     bottom = max(symbol.box[1] + symbol.box[3] for symbol in symbols)

@@ -18,8 +18,9 @@ class Symbol:
     Attributes:
         label: what it was read as, with the context.
         box: in pixels of the picture.
-        confidence: how likely the label is, from 0 to 1.
-        alternatives: ``(label, confidence)``, the closest first, without the label itself.
+        confidence: how likely the label is, with the context, from 0 to 1.
+        alternatives: ``(label, confidence)``, the closest first, without the label itself. None is more confident than
+            that.
         ink: on the page.
         sample: the canonical sample that was read, ``(45, 45) uint8``.
     """
