@@ -19,6 +19,7 @@ class DeviceFolder:
         weights: the newest global weights that were good enough.
         session: the number of the last connection.
         learning: the device's own rounds, and whether a person has paused training.
+        page_key: the key to the cookies of the page.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,6 +30,7 @@ class DeviceFolder:
         self.weights = path / "weights"
         self.session = path / "session"
         self.learning = path / "learning.json"
+        self.page_key = path / "page.key"
         self._lock = FolderLock(path, holder="device")
 
     def lock(self) -> None:

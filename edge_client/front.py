@@ -65,6 +65,7 @@ class Front:
                 host=settings.page_host,
                 port=page_port(settings.page_host, settings.page_port),
                 token=settings.token,
+                key_file=device.folder.page_key,
                 trouble=lambda line: device.tell({"event": "trouble", "reason": line}),
             )
             stack.enter_context(server)

@@ -206,6 +206,7 @@ def _page(
                 host=settings.page_host,
                 port=page_port(settings.page_host, settings.page_port),
                 token=settings.token,
+                key_file=folder.page_key,
                 trouble=say.aside,
             )
         )

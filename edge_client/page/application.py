@@ -28,16 +28,17 @@ from shared.errors import DataError, InkfleetError
 _STATUS_LINES = {404: "there is nothing at this address", 405: "this address does not take this kind of request"}
 
 
-def application(backend: Backend, *, token: str, closing: asyncio.Event, trouble: Callable[[str], None]) -> ASGIApp:
+def application(
+    backend: Backend, *, keyring: Keyring, closing: asyncio.Event, trouble: Callable[[str], None]
+) -> ASGIApp:
     """Put the page together.
 
     Args:
         backend: the parts of the device.
-        token: what a browser has to know; empty if it need not.
+        keyring: what a browser has to know.
         closing: set when the page ends.
         trouble: told in one line what went wrong.
     """
-    keyring = Keyring(token)
     door = Door(keyring, guesses=Guesses())
     news = News(backend)
 

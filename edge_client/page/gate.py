@@ -129,7 +129,10 @@ def is_loopback(name: str) -> bool:
 
 def _name_of(host: str) -> str:
     """Return the host without the port: any port will do, it may have been forwarded."""
-    return host.rpartition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    name, bracket, port = host.rpartition("]")
+    if not bracket:
+        return host.partition(":")[0]
+    return name + bracket if not port or port.startswith(":") else host
 
 
 def _same(origin: str, host: str) -> bool:

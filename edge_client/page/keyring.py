@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import os
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 COOKIE = "inkfleet-page"
 
@@ -20,17 +24,22 @@ LEAST_TOKEN = 8
 """A shorter one is guessed too soon."""
 
 _MOST_ADDRESSES = 1024
+_KEY_BYTES = 32
 
 
 class Keyring:
     """Knows the token. The cookie that a browser keeps is made from it, and does not tell it.
 
+    Nor can it be made from a guessed token: cookies are not counted as guesses are, and would be a way round that.
+
     Args:
         token: what a person has to know; empty if the page is open to this machine alone.
+        key: of the cookie, known to nobody; see `cookie_key`.
     """
 
-    def __init__(self, token: str) -> None:
-        self._token = token.encode()
+    def __init__(self, token: str, *, key: bytes) -> None:
+        self._token = token.encode("utf-8", "replace")
+        self._key = key
 
     @property
     def needed(self) -> bool:
@@ -40,7 +49,7 @@ class Keyring:
     @property
     def cookie(self) -> str:
         """What a browser that was let in keeps."""
-        return hmac.new(self._token, b"inkfleet page cookie 1", hashlib.sha256).hexdigest()
+        return hmac.new(self._key, b"inkfleet page cookie 2 " + self._token, hashlib.sha256).hexdigest()
 
     def opens(self, token: str) -> bool:
         """Return whether this is the token, in a time that does not tell how much of it is right."""
@@ -51,6 +60,23 @@ class Keyring:
     def admits(self, cookie: str) -> bool:
         """Return whether a browser was let in before."""
         return hmac.compare_digest(cookie.encode("utf-8", "replace"), self.cookie.encode())
+
+
+def cookie_key(file: Path | None) -> bytes:
+    """Return the key in a file that its owner alone can read; make both where there is none.
+
+    A key that cannot be kept is good for as long as the page is served.
+    """
+    with suppress(OSError):
+        if file is not None and len(kept := file.read_bytes()[: _KEY_BYTES + 1]) == _KEY_BYTES:
+            return kept
+    key = secrets.token_bytes(_KEY_BYTES)
+    if file is not None:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+                opened.write(key)
+    return key
 
 
 class Guesses:

@@ -7,14 +7,16 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Self
 
 import uvicorn
 
 from edge_client.page.application import application
 from edge_client.page.backend import Backend
+from edge_client.page.connection import Connection
 from edge_client.page.gate import is_loopback
-from edge_client.page.keyring import LEAST_TOKEN
+from edge_client.page.keyring import LEAST_TOKEN, Keyring, cookie_key
 from shared.errors import RunError, SettingsError
 
 _MOST_AT_ONCE = 128
@@ -30,6 +32,8 @@ class PageServer:
         host: the address to listen at. Without a token it has to be one of loopback.
         port: to listen at; 0 for one that is free.
         token: what a browser has to know; without one, only this machine can open the page.
+        key_file: where the key to the browsers' cookies is kept, so that they stay in when the page starts again;
+            None forgets them.
         trouble: told in one line what went wrong while the page was served; it goes on.
     """
 
@@ -40,12 +44,14 @@ class PageServer:
         host: str = "127.0.0.1",
         port: int = 0,
         token: str = "",
+        key_file: Path | None = None,
         trouble: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._backend = backend
         self._host = host
         self._port = port
         self._token = token
+        self._key_file = key_file
         self._trouble = trouble
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -132,9 +138,10 @@ class PageServer:
     async def _run(self, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
         self._closing = asyncio.Event()
+        keyring = Keyring(self._token, key=cookie_key(self._key_file) if self._token else b"")
         config = uvicorn.Config(
-            application(self._backend, token=self._token, closing=self._closing, trouble=self._trouble),
-            http="h11",
+            application(self._backend, keyring=keyring, closing=self._closing, trouble=self._trouble),
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from edge_client.page.backend import Backend
-from edge_client.page.keyring import COOKIE, GUESS_WINDOW_S, GUESSES, Guesses, Keyring
+from edge_client.page.keyring import COOKIE, GUESS_WINDOW_S, GUESSES, Guesses, Keyring, cookie_key
 from edge_client.page.server import PageServer
 
 TOKEN = "correct horse battery"
@@ -72,11 +73,26 @@ def test_other_sites_cannot_log_anybody_in(guarded: httpx.Client) -> None:
     assert answer.status_code == 403
 
 
-@pytest.mark.parametrize("cookie", ["", "x", "é", Keyring("another token").cookie, TOKEN])
+@pytest.mark.parametrize("cookie", ["", "x", "é", Keyring(TOKEN, key=b"").cookie, TOKEN])
 def test_a_made_up_cookie(guarded: httpx.Client, cookie: str) -> None:
     """It lets nobody in."""
     header = f"{COOKIE}={cookie}".encode()
     assert guarded.get("/api/device", headers={b"cookie": header}).status_code == 401
+
+
+def test_a_cookie_outlives_the_page_but_not_its_key(tmp_path: Path) -> None:
+    """The key is kept where its owner alone can read it; without it the token alone makes no cookie."""
+    file = tmp_path / "page.key"
+    key = cookie_key(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert cookie_key(file) == key
+    file.write_bytes(b"short")
+    assert cookie_key(file) != key
+    assert cookie_key(None) != cookie_key(None)
+    assert cookie_key(tmp_path / "absent" / "page.key")
+    assert Keyring(TOKEN, key=key).admits(Keyring(TOKEN, key=key).cookie)
+    assert not Keyring(TOKEN, key=key).admits(Keyring(TOKEN, key=cookie_key(None)).cookie)
+    assert not Keyring("another token", key=key).admits(Keyring(TOKEN, key=key).cookie)
 
 
 def test_guessing_is_slow(guarded: httpx.Client) -> None:
