@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from edge_client.vision.trace import Picture
 from shared.errors import DataError
 from shared.exif import orientation_of
-from shared.picture_header import PNG_SIGNATURE, jpeg_segments, kind_of, png_chunks, size_of, webp_chunks
+from shared.picture_header import (
+    PNG_SIGNATURE,
+    bits_of,
+    jpeg_segments,
+    kind_of,
+    png_chunks,
+    scans_of,
+    size_of,
+    webp_chunks,
+)
 
 MOST_BYTES = 64_000_000
 """A larger file is refused before it is read."""
@@ -26,8 +35,12 @@ MOST_PIXELS = 50_000_000
 MOST_SIDE = 32_000
 """Nor may one side be longer: OpenCV addresses the pixels of a picture that it turns with 16 bits."""
 
+MOST_SCANS = 32
+"""Nor may a JPEG have more scans: each is a pass over all pixels, and takes 75 bytes to ask for."""
+
 _READS = "JPEG, PNG, WebP, BMP, TIFF, GIF or PNM"
 _LIGHT = 200  # grey levels above this are light: on transparent paper, light ink is on dark paper
+_BAND_PX = 256  # rows that are put on paper at once
 _DRAWN = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 # fmt: off
@@ -101,7 +114,17 @@ def decode_picture(data: bytes, *, name: str) -> Picture:
             f"{name} claims {width:,}×{height:,} pixels; at most {MOST_PIXELS // 1_000_000} megapixels "
             f"and {MOST_SIDE:,} on a side are read, make it smaller"
         )
+    bits = bits_of(data)
+    if bits > 16:
+        raise DataError(f"{name} has {bits} bits a colour; save it with 8 or 16")
+    if bits > 8 and width * height > MOST_PIXELS // 2:
+        raise DataError(
+            f"{name} claims {width:,}×{height:,} pixels of {bits} bits a colour; at most {MOST_PIXELS // 2_000_000} "
+            "megapixels of those are read, save it with 8"
+        )
     try:
+        if kind == "JPEG" and scans_of(data) > MOST_SCANS:
+            raise DataError(f"{name} has more than {MOST_SCANS} scans; save it anew as JPEG or PNG")
         orientation = _orientation(data, kind)
         decoded = _decoded(_plain_png(data) if kind == "PNG" else data)
     except (ValueError, IndexError, struct.error):
@@ -182,7 +205,9 @@ def _orientation(data: bytes, kind: str) -> int:
 
 def _eight_bits(picture: NDArray[np.generic], *, name: str) -> Picture:
     if picture.dtype == np.uint16:
-        return (picture.astype(np.uint16) >> 8).astype(np.uint8)
+        # An enormous picture is not copied on the way.
+        deep = picture.astype(np.uint16, copy=False)
+        return np.right_shift(deep, 8, out=deep).astype(np.uint8)
     if picture.dtype != np.uint8:
         raise DataError(f"{name} has pixels of {picture.dtype}; save it with 8 or 16 bits a colour")
     return picture.astype(np.uint8, copy=False)
@@ -198,10 +223,12 @@ def _opaque(picture: Picture) -> Picture:
     colours, alpha = picture[:, :, :-1], picture[:, :, -1:]
     if int(alpha.min()) < 255:
         visible = colours[alpha[:, :, 0] > 127]
-        paper = 0 if visible.size and float(np.median(visible)) > _LIGHT else 255
-        share = alpha.astype(np.uint16)
-        mixed = colours * share + np.uint16(paper) * (255 - share) + np.uint16(127)
-        colours = (mixed // np.uint16(255)).astype(np.uint8)
+        paper = 0 if visible.size and float(np.median(visible, overwrite_input=True)) > _LIGHT else 255
+        del visible
+        for top in range(0, len(picture), _BAND_PX):  # in place, so that an enormous picture is there only once
+            band, share = colours[top : top + _BAND_PX], alpha[top : top + _BAND_PX].astype(np.uint16)
+            mixed = band * share + np.uint16(paper) * (255 - share) + np.uint16(127)
+            band[:] = mixed // np.uint16(255)
     return colours[:, :, 0] if channels == 2 else colours
 
 

@@ -12,7 +12,7 @@ _SHORT, _LONG, _LONG8 = 3, 4, 16
 
 
 def tiff_tags(data: bytes) -> dict[int, int]:
-    """Read the first directory of a TIFF or BigTIFF: the whole numbers that stand alone, by their tags.
+    """Read the first directory of a TIFF or BigTIFF: whole numbers, the first of several, by their tags.
 
     Returns an empty dictionary where the bytes are no TIFF, or end before its directory does.
     """
@@ -44,10 +44,16 @@ def orientation_of(exif: bytes) -> int:
 
 def _entries(data: bytes, order: str, at: int, *, count: int, entry: str, entry_bytes: int) -> dict[int, int]:
     tags: dict[int, int] = {}
+    seen: set[int] = set()
     value_at = struct.calcsize("=" + entry)
+    room = entry_bytes - value_at
     for place in range(at, at + min(count, _MOST_TAGS) * entry_bytes, entry_bytes):
         tag, kind, values = struct.unpack_from(order + entry, data, place)
         letter = {_SHORT: "H", _LONG: "I", _LONG8: "Q"}.get(kind)
-        if letter is not None and values == 1 and tag not in tags:
-            (tags[tag],) = struct.unpack_from(order + letter, data, place + value_at)
+        if letter is not None and values > 0 and tag not in seen:
+            there = place + value_at
+            if values * struct.calcsize("=" + letter) > room:  # then its place stands there
+                (there,) = struct.unpack_from(order + entry[-1], data, there)
+            (tags[tag],) = struct.unpack_from(order + letter, data, there)
+        seen.add(tag)  # of two entries the decoder takes the first, whatever its type
     return tags

@@ -6,6 +6,7 @@ Nothing is decoded and no room is made, so a header that claims a billion pixels
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -22,7 +23,10 @@ _SIGNATURES = (
     ("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
     ("PNM", tuple(b"P%d" % number for number in range(1, 8))),
 )
-_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS = 256, 257, 258
+_PNG_DEPTH_AT = 24
+_SCAN, _SCANS_END = 0xDA, 0xD9
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 _PNM_HEADER_BYTES = 4096  # comments and all
 
 
@@ -54,6 +58,32 @@ def size_of(data: bytes) -> tuple[int, int]:
     except (struct.error, IndexError, ValueError):
         return 0, 0
     return (width, height) if width > 0 and height > 0 else (0, 0)
+
+
+def bits_of(data: bytes) -> int:
+    """Read how many bits each colour of a pixel takes in a PNG or TIFF; 8 where the header does not say."""
+    kind = kind_of(data)
+    bits = data[_PNG_DEPTH_AT] if kind == "PNG" and len(data) > _PNG_DEPTH_AT else 8
+    return tiff_tags(data).get(_TIFF_BITS, 1) if kind == "TIFF" else bits
+
+
+def scans_of(data: bytes) -> int:
+    """Count the scans of a JPEG: 1, or about 10 where it is progressive. Each is a pass over the whole picture.
+
+    Raises:
+        IndexError, struct.error, ValueError: as `jpeg_segments` does.
+    """
+    scans, at = 1, 0
+    for marker, _, end in jpeg_segments(data):
+        at = end if marker == _SCAN else 0
+    while (found := _MARKER.search(data, at)) is not None:
+        marker, at = found[1][0], found.end()
+        if marker == _SCANS_END:
+            break
+        if marker != 0x01 and at + 2 <= len(data):
+            scans += marker == _SCAN
+            at += struct.unpack_from(">H", data, at)[0]
+    return scans
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -140,7 +170,7 @@ def _tiff_size(data: bytes) -> tuple[int, int]:
 
 
 def _pnm_size(data: bytes) -> tuple[int, int]:
-    lines = data[:_PNM_HEADER_BYTES].split(b"\n")
+    lines = re.split(rb"[\r\n]", data[:_PNM_HEADER_BYTES])
     words = b" ".join(line.split(b"#")[0] for line in lines).split()
     if data.startswith(b"P7"):
         return int(words[words.index(b"WIDTH") + 1]), int(words[words.index(b"HEIGHT") + 1])

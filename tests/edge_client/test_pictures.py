@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge_client.pictures import MOST_BYTES, decode_picture, is_video, read_picture
+from edge_client.pictures import MOST_BYTES, MOST_SCANS, decode_picture, is_video, read_picture
 from shared.errors import DataError
 
 Pixels = NDArray[np.uint8]
@@ -227,7 +227,9 @@ BOMBS = {
     "WebP": b"RIFF" + bytes(4) + b"WEBPVP8X" + bytes(8) + b"\xff\xff\x00\xff\xff\x00",
     "PNM": b"P5 # a remark\n90000 90000 255\n",
     "PAM": b"P7\nWIDTH 90000\nHEIGHT 90000\nDEPTH 1\nMAXVAL 255\nENDHDR\n",
+    "PNM after a return": b"P5 #\r 30000 30000 255\n10 10 255\n" + bytes(100),
     "long": b"P5 1000000 1 255\n" + bytes(100),
+    "deep": b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 7_000, 7_000, 16, 6, 0, 0, 0)),
 }
 
 
@@ -235,6 +237,32 @@ BOMBS = {
 def test_an_enormous_picture_is_refused_by_its_header(data: bytes) -> None:
     """A bomb is seen before it goes off: the line names the size that is claimed."""
     assert "claims" in refused(data)
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_colours_of_many_bits_are_refused_by_the_header(bits: int) -> None:
+    """Such a picture takes eight times the memory, and is of no use."""
+    data = tiff(scene()).replace(struct.pack("<3H", 8, 8, 8), struct.pack("<3H", bits, bits, bits))
+    assert f"{bits} bits" in refused(data)
+
+
+def test_of_two_entries_of_a_tiff_the_first_counts() -> None:
+    """The decoder takes it too, even where it is of a type that is not read here."""
+    entry = struct.pack("<HHIHH", 256, 3, 1, 64, 0)
+    data = tiff(scene()).replace(
+        struct.pack("<HHIHH", 256, 3, 1, 64, 0), struct.pack("<HHIi", 256, 9, 1, 25_000) + entry
+    )
+    assert "header" in refused(data)
+
+
+def test_a_jpeg_of_endless_scans_is_refused() -> None:
+    """Each pass over all pixels costs the file a few bytes, and the device a fraction of a second."""
+    usual = encoded(scene(480, 640), ".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    assert decode_picture(usual, name="it").shape == (480, 640, 3)
+    last = usual[usual.rindex(b"\xff\xda") : -2]
+    trailer = b"\xff\xda" * 40  # what follows the end of the picture, such as a film of the same moment
+    assert decode_picture(usual + trailer, name="it").shape == (480, 640, 3)
+    assert "scans" in refused(usual[:-2] + last * MOST_SCANS + usual[-2:])
 
 
 def test_a_file_of_too_many_bytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
