@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_client.vision.histogram import quantile
 from edge_client.vision.ink import InkPart
@@ -26,7 +27,14 @@ _SOFT_AT_EDGE = 0.6  # of the darkness of the ink: what is fainter at the edge i
 
 
 def without_dust(
-    parts: Sequence[InkPart], *, dark: Picture, paper: Picture, ink: float, ink_width: float, shape: tuple[int, ...]
+    parts: Sequence[InkPart],
+    *,
+    dark: Picture,
+    paper: Picture,
+    ink: float,
+    ink_width: float,
+    shape: tuple[int, ...],
+    beyond: NDArray[np.bool_] | None = None,
 ) -> list[InkPart]:
     """Return the parts that a pen made.
 
@@ -37,6 +45,7 @@ def without_dust(
         ink: the darkness of the ink, as a share of the paper's grey.
         ink_width: in pixels.
         shape: ``(h, w)`` of the page.
+        beyond: what is not sheet, ``(h // 2, w // 2) bool``; nothing where all is. Writing keeps clear of its edge.
     """
     kept = []
     sizes = sorted(max(part.width, part.height) for part in parts[:_LARGEST])
@@ -47,6 +56,8 @@ def without_dust(
             continue
         at_edge = part.x == 0 or part.y == 0 or part.right == shape[1] or part.bottom == shape[0]
         small = max(part.width, part.height) < short
+        if beyond is not None and (at_edge or _reaches(part, beyond)):
+            continue
         if small or at_edge:
             darkness = _darkness(part, dark=dark, paper=paper)
             if small and darkness < _DARK * ink:
@@ -61,6 +72,20 @@ def without_dust(
     if inner or sum(part.area for part in kept) < _TIGHT * shape[0] * shape[1]:
         return inner
     return kept
+
+
+def _reaches(part: InkPart, beyond: NDArray[np.bool_]) -> bool:
+    import cv2
+
+    left, top = max(0, part.x // 2 - 1), max(0, part.y // 2 - 1)
+    place = beyond[top : part.bottom // 2 + 2, left : part.right // 2 + 2]
+    if not place.any():
+        return False
+    framed = np.zeros((2 * place.shape[0], 2 * place.shape[1]), np.uint8)
+    mask = framed[part.y - 2 * top : part.bottom - 2 * top, part.x - 2 * left : part.right - 2 * left]
+    mask[:] = part.mask[: mask.shape[0], : mask.shape[1]]
+    around = cv2.dilate(framed, np.ones((5, 5), np.uint8))[::2, ::2]
+    return bool((place & (around > 0)).any())
 
 
 def _darkness(part: InkPart, *, dark: Picture, paper: Picture) -> float:

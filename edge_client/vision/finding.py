@@ -84,7 +84,9 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
     with trace.step("parts"):
         parts = connected_parts(ink)
         ink_width = line_width(parts)
-        kept = without_dust(parts, dark=dark, paper=paper, ink=ruled.ink, ink_width=ink_width, shape=grey.shape)
+        kept = without_dust(
+            parts, dark=dark, paper=paper, ink=ruled.ink, ink_width=ink_width, shape=grey.shape, beyond=beyond
+        )
         if len(kept) < len(parts):
             parts, ink_width = kept, line_width(kept)
     width, height = grey.shape[1], grey.shape[0]

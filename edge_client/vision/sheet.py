@@ -71,7 +71,9 @@ def _without_ink(page: Picture) -> Picture:
     # every fourth pixel or so says enough, and all of them take ten times as long
     sampled = cv2.resize(page, (size[0] * 2, size[1] * 2), interpolation=cv2.INTER_NEAREST)
     small = cv2.resize(sampled, size, interpolation=cv2.INTER_AREA)
-    small = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    # beyond its edges the picture goes on as it ends, so that a slip of the desk there is not taken for a line of ink
+    framed = cv2.copyMakeBorder(small, 4, 4, 4, 4, cv2.BORDER_REPLICATE)
+    small = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))[4:-4, 4:-4]
     result: Picture = cv2.medianBlur(small, 3)
     return result
 
@@ -108,6 +110,10 @@ def _beside(other: Picture, *, least: int) -> Picture | None:
     area = np.count_nonzero(sheet)
     if not _LEAST_SHEET * sheet.size <= area <= (1 - _LEAST_DESK) * sheet.size:
         return None
+    # narrow slips of the desk lie outside the convex hull of what does look like the sheet
     hull = np.zeros_like(sheet)
-    cv2.fillConvexPoly(hull, cv2.convexHull(outline), 255)
-    return sheet if area >= _SOLID * np.count_nonzero(hull) else None
+    cv2.fillConvexPoly(hull, cv2.convexHull(cv2.findNonZero(cv2.bitwise_and(sheet, 255 * (1 - other)))), 255)
+    if area < _SOLID * np.count_nonzero(hull):
+        return None
+    result: Picture = cv2.bitwise_and(sheet, cv2.dilate(hull, np.ones((3, 3), np.uint8)))
+    return result

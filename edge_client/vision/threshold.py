@@ -34,7 +34,8 @@ def needed_darkness(dark: Picture, *, paper: Picture, floor: float, ink: float, 
     """Return how dark a pixel must be to be ink, ``(h, w) uint8``.
 
     Darker than the noise, darker than what shows through from the other side, and nearly half as dark as the darkest
-    ink within ``reach`` pixels: so the width of a line does not depend on how dark its pen is.
+    ink within ``reach`` pixels, each against its own paper: so the width of a line depends neither on how dark its pen
+    is nor on a shadow.
 
     Args:
         dark: how much darker than its paper every pixel is, ``(h, w) uint8``.
@@ -46,8 +47,9 @@ def needed_darkness(dark: Picture, *, paper: Picture, floor: float, ink: float, 
     import cv2
 
     side = 2 * (reach // 2) + 1
-    darkest = cv2.dilate(dark, cv2.getStructuringElement(cv2.MORPH_RECT, (side, side)))
-    beside_ink = cv2.convertScaleAbs(darkest, alpha=_SHARE_NEARBY)
+    share = cv2.divide(dark, paper, scale=255)
+    darkest = cv2.dilate(share, cv2.getStructuringElement(cv2.MORPH_RECT, (side, side)))
+    beside_ink = cv2.multiply(darkest, paper, scale=_SHARE_NEARBY / 255)
     through_paper = cv2.convertScaleAbs(paper, alpha=_SHARE_OF_PAGE * ink)
     needed: Picture = cv2.max(cv2.max(beside_ink, through_paper), floor)
     return needed
