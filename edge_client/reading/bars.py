@@ -14,10 +14,14 @@ _THICK = 1.8  # widths of the ink: ink that is no higher belongs to a flat strok
 _SHORTEST = 0.15  # em: shorter stretches of flat stroke are parts of symbols
 _STEEPEST = 0.35  # rows to a column
 _COVERS = 0.85  # of the component's width
+_INKED = 0.6  # of its columns, at least, have ink of the stroke
+_STRAIGHT = 0.95  # of a stretch's ink lies near its line
 _LEAST = 0.75  # em, of a bar that something touches
 _CRUMB = 0.2  # em: less ink than that beside the bar stays with it
 _LONG = 1.3  # em
 _WITHIN = 1.3  # em from a bar to what it divides on the other side
+
+_Points = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def freed(parts: Sequence[InkPart], *, em: float, ink_width: float) -> list[InkPart] | None:
@@ -102,40 +106,60 @@ def _thin_runs(mask: NDArray[np.uint8], *, thick: float) -> NDArray[np.bool_]:
 
 def _track(thin: NDArray[np.bool_], *, em: float, thick: float) -> NDArray[np.float64] | None:
     """Join collinear flat stretches to a line across the component: its row at each column, ``(width,) float64``."""
-    import cv2
-
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(thin.astype(np.uint8), connectivity=8)
-    stretches = []
-    for i in range(1, count):
-        if stats[i, cv2.CC_STAT_WIDTH] < max(3.0, _SHORTEST * em):
-            continue
-        ys, xs = np.nonzero(labels == i)
-        slope, offset = np.polyfit(xs, ys, 1)
-        off = np.abs(ys - slope * xs - offset)
-        if abs(slope) < _STEEPEST and float(np.percentile(off, 95)) < thick:
-            stretches.append((xs, ys))
+    stretches = _stretches(thin, em=em, thick=thick)
     if not stretches:
         return None
-    best = max(range(len(stretches)), key=lambda k: len(np.unique(stretches[k][0])))
-    xs, ys = stretches[best]
-    rest = [stretches[k] for k in range(len(stretches)) if k != best]
+    widths = [int(xs.max() - xs.min()) for xs, _ in stretches]
+    xs, ys = stretches.pop(widths.index(max(widths)))
     grown = True
     while grown:
         grown = False
-        slope, offset = np.polyfit(xs, ys, 1)
-        for stretch in rest:
+        slope, offset = _line(xs, ys)
+        for k, stretch in enumerate(stretches):
             if float(np.median(np.abs(stretch[1] - slope * stretch[0] - offset))) < thick:
                 xs, ys = np.concatenate([xs, stretch[0]]), np.concatenate([ys, stretch[1]])
-                rest = [other for other in rest if other is not stretch]
+                del stretches[k]
                 grown = True
                 break
     width = thin.shape[1]
-    columns = np.unique(xs)
-    if int(columns[-1]) - int(columns[0]) + 1 < _COVERS * width or len(columns) < 0.6 * width:
+    counts = np.bincount(xs, minlength=width)
+    columns = np.flatnonzero(counts)
+    if int(columns[-1]) - int(columns[0]) + 1 < _COVERS * width or len(columns) < _INKED * width:
         return None
-    means = np.array([ys[xs == x].mean() for x in columns])
+    means = np.bincount(xs, ys, minlength=width)[columns] / counts[columns]
     track: NDArray[np.float64] = np.interp(np.arange(width), columns, means)
     return track
+
+
+def _stretches(thin: NDArray[np.bool_], *, em: float, thick: float) -> list[_Points]:
+    """Return the columns and rows of straight flat stretches; none where they cannot reach across the component."""
+    import cv2
+
+    width = thin.shape[1]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(thin.view(np.uint8), connectivity=8)
+    wide = [[*stats[i].tolist(), i] for i in range(1, count) if stats[i, cv2.CC_STAT_WIDTH] >= max(3.0, _SHORTEST * em)]
+    if not wide:
+        return []
+    reach = max(left + columns for left, _, columns, *_ in wide) - min(left for left, *_ in wide)
+    if reach < _COVERS * width or sum(columns for _, _, columns, *_ in wide) < _INKED * width:
+        return []
+    found = []
+    for left, top, columns, rows, _, i in wide:
+        ys, xs = np.nonzero(labels[top : top + rows, left : left + columns] == i)
+        xs, ys = xs + left, ys + top
+        slope, offset = _line(xs, ys)
+        off = np.abs(ys - slope * xs - offset)
+        if abs(slope) < _STEEPEST and np.count_nonzero(off < thick) >= _STRAIGHT * len(off):
+            found.append((xs, ys))
+    return found
+
+
+def _line(xs: NDArray[np.intp], ys: NDArray[np.intp]) -> tuple[float, float]:
+    """Return the slope and the offset of the line with the least squares, of points in more than one column."""
+    x, y = float(xs.mean()), float(ys.mean())
+    off = xs - x
+    slope = float(off @ ys) / float(off @ off)
+    return slope, y - slope * x
 
 
 def _cropped(part: InkPart, where: NDArray[np.bool_]) -> InkPart:
