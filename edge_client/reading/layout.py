@@ -20,7 +20,9 @@ from edge_client.reading.search import read_row
 from edge_client.reading.well_formed import FRACTION, kind
 from edge_client.vision.ink import InkPart
 
-_TEMPERATURE = 1.2
+TEMPERATURE = 1.2
+"""Of the classifier: its logits are divided by it, for it is surer than it is right."""
+
 _FEW = 5  # labels of one candidate that are looked at
 _FAR = 8.0  # nats below the best label: not looked at
 # How much likelier ink is a whole symbol than any other ink, by the score of its best label: pieces of symbols and
@@ -137,7 +139,7 @@ def _choices(candidate: Candidate, line: LineInk) -> tuple[Choice, ...]:
     if said is not None:
         return (_choice(said, 0.0, 0.0),)
     assert candidate.logits is not None
-    scores = log_softmax(candidate.logits / _TEMPERATURE)
+    scores = log_softmax(candidate.logits / TEMPERATURE)
     best = np.argsort(-scores)[:_FEW]
     symbol = candidate.link + float(np.interp(scores[best[0]], _BEST_SCORE, _IS_SYMBOL))
     made = []

@@ -12,6 +12,8 @@ from edge_client.reading.bars import freed
 from edge_client.reading.element import Candidate, Path
 from edge_client.reading.layout import LineInk, in_reading_order, lay_out, row_of_path
 from edge_client.reading.lines import lines
+from edge_client.reading.pictures import draw_candidates, draw_layout, draw_lines
+from edge_client.reading.rejection import is_maths
 from edge_client.reading.result import Line, Reading, Symbol
 from edge_client.reading.segments import segments
 from edge_client.reading.sureness import sureness
@@ -97,12 +99,15 @@ class Recogniser:
             em = typical_em(atoms)
             with trace.step("lines"):
                 groups = [[atoms[i] for i in group] for group in lines(atoms, em=em)]
-            found = []
-            for group in groups:
-                if len(group) > MOST_ON_A_LINE:
-                    continue
-                found.append(_line(_likeliest(group, page.ink_width, reader, trace), page))
-            return Reading(tuple(found), page, width, height)
+            trace.show("reading lines", lambda: draw_lines(page, groups))
+            read = [
+                _likeliest(group, page.ink_width, reader, trace) for group in groups if len(group) <= MOST_ON_A_LINE
+            ]
+            inks = [candidate.ink for _, ink in read for candidate in ink.candidates]
+            trace.show("candidates", lambda: draw_candidates(page, inks))
+            found = tuple(_line(line, page) for line in read if is_maths(line[0]))
+            trace.show("layout", lambda: draw_layout(page, found))
+            return Reading(found, page, width, height)
 
     def reread(
         self, reading: Reading, *, line: int, inks: Sequence[InkPart], fixed: Mapping[int, str] | None = None

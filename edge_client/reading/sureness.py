@@ -9,7 +9,7 @@ from math import exp
 from edge_client.reading.element import Choice, Path, Step
 from edge_client.reading.layout import log_softmax
 from edge_client.reading.search import read_row
-from edge_client.reading.well_formed import UNBALANCED
+from edge_client.reading.well_formed import FRACTION, UNBALANCED
 
 Shares = dict[str, float]
 """By label: how likely a symbol is that, the likeliest first. They add up to 1."""
@@ -80,6 +80,8 @@ def _alone(steps: Sequence[Step]) -> int:
 def _shares(step: Step, weights: Shares, labels: Sequence[str]) -> Shares:
     """Add the labels that the context was not asked about, and let all add up to 1."""
     label = step.choice.label
+    if step.choice.score == 0.0 and step.choice.kind != FRACTION:  # a person has said so
+        return {label: 1.0} | dict.fromkeys((name for name in _ranked(step, labels) if name != label), 0.0)
     logits = step.element.candidate.logits
     assert logits is not None
     scores = log_softmax(logits)
@@ -91,3 +93,9 @@ def _shares(step: Step, weights: Shares, labels: Sequence[str]) -> Shares:
     total = sum(weights.values())
     order = sorted(weights, key=lambda name: (name != label, -weights[name]))
     return {name: weights[name] / total for name in order}
+
+
+def _ranked(step: Step, labels: Sequence[str]) -> list[str]:
+    logits = step.element.candidate.logits
+    assert logits is not None
+    return [labels[i] for i in (-logits).argsort()]
