@@ -126,7 +126,7 @@ class _Speech:
     def reading(self, frame: LiveFrame, values: tuple[Value, ...]) -> None:
         """Tell of a new stable reading."""
         from edge_client.expression import text_of
-        from edge_client.live.overlay import in_words
+        from edge_client.live.overlay import beside
         from edge_client.reading_json import as_json
 
         lines = frame.reading.lines if frame.reading is not None else ()
@@ -138,7 +138,9 @@ class _Speech:
                 click.echo(json.dumps(said | {"time_s": round(time.monotonic() - self._begun, 3)}))
                 return
             for line, value in zip(lines, values, strict=True):
-                text = "   ".join(filter(None, [text_of(line.row), in_words(value), f"({line.confidence:.0%} sure)"]))
+                text = "   ".join(
+                    filter(None, [text_of(line.row), beside(line, value), f"({line.confidence:.0%} sure)"])
+                )
                 click.echo(f"{time.strftime('%H:%M:%S')} {text}")
 
     def aside(self, line: str) -> None:

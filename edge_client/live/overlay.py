@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_client.camera.frame import Picture
+from edge_client.expression import text_of
 from edge_client.expression.row import Bar, Raised, Row
 from edge_client.expression.value import Value
 from edge_client.live.formula import Formula, shown, typeset
@@ -194,7 +195,7 @@ class _Drawing:
 
     def _fitted(self, line: Line, value: Value | None, room: int) -> tuple[Formula, str, int]:
         """Set a line so that it fits: smaller if need be, and the value cut short if it is still too long."""
-        tail = in_words(value).replace("-", "−").replace("*", "×")
+        tail = beside(line, value).replace("-", "−").replace("*", "×")
         for size in (self._px(34), self._px(26), self._px(20), self._px(14)):
             formula = typeset(line.row, size=size, face=self._face)
             needed = formula.width + self._px(60) + (self._face.width(tail, size=size) + self._px(16) if tail else 0)
@@ -283,3 +284,11 @@ def _overlap(one: Box, other: Box) -> bool:
         and one[1] < other[1] + other[3]
         and other[1] < one[1] + one[3]
     )
+
+
+def beside(line: Line, value: Value | None) -> str:
+    """Return a value as it stands beside its line, which may say it already (``x=5``) or ask for it (``1+1=``)."""
+    text = text_of(line.row)
+    if value is not None and value.text.replace(" ", "") == text:
+        return ""
+    return in_words(value).removeprefix("= ") if text.endswith("=") else in_words(value)

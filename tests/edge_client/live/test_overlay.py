@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_client.expression.row import Bar, Sign
 from edge_client.expression.value import Value
-from edge_client.live.overlay import DOUBTFUL, SURE, colour_of, draw_reading, in_words
+from edge_client.live.overlay import DOUBTFUL, SURE, beside, colour_of, draw_reading, in_words
 from tests.edge_client.live.readings import HEIGHT, WIDTH, a_line, a_reading
 
 NUMBER = Value("3", "3", "number")
@@ -161,3 +161,19 @@ def test_drawing_takes_little_time() -> None:
     for _ in range(10):
         draw_reading(picture, reading, values=[NUMBER] * 2, status="25 fps")
     assert (time.thread_time() - begun) / 10 < 0.02
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "said"),
+    [
+        ("1+1", Value("2", "2", "number"), "= 2"),
+        ("1+1=", Value("2", "2", "number"), "2"),
+        ("3x=15", Value("x = 5", "x=5", "solutions"), "x = 5"),
+        ("x=5", Value("x = 5", "x=5", "solutions"), ""),
+        ("7", Value("7", "7", "number"), ""),
+        ("7", None, ""),
+    ],
+)
+def test_a_value_is_not_said_twice(text: str, value: Value | None, said: str) -> None:
+    """What a line says already is not said beside it again, nor a second equals sign."""
+    assert beside(a_line(text), value) == said

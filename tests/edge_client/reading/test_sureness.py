@@ -14,7 +14,9 @@ LABELS = ("7", "8", "1", "(", "forward_slash", "x", "times", "+")
 EM = 100.0
 
 
-def sure(*looks: dict[str, float], sizes: tuple[tuple[int, int], ...]) -> list[tuple[str, Shares]]:
+def sure(
+    *looks: dict[str, float], sizes: tuple[tuple[int, int], ...], said: dict[int, str] | None = None
+) -> list[tuple[str, Shares]]:
     """Read symbols on one line that look as likely as is said, each ``(width, height)`` pixels; sum up how sure."""
     inks, x = [], 0
     for width, height in sizes:
@@ -25,7 +27,7 @@ def sure(*looks: dict[str, float], sizes: tuple[tuple[int, int], ...]) -> list[t
         rest = (1 - sum(look.values())) / (len(LABELS) - len(look))
         logits = np.log([look.get(label, rest) for label in LABELS]).astype(np.float32)
         found.append(Candidate(1 << i, ink, 0.0, 1, logits=logits))
-    line = LineInk(inks, frozenset(1 << i for i in range(len(inks))), found, EM, LABELS, {})
+    line = LineInk(inks, frozenset(1 << i for i in range(len(inks))), found, EM, LABELS, said or {})
     path = lay_out(line)
     labels = [step.choice.label for step in in_reading_order(path)]
     return list(zip(labels, sureness(path, labels=LABELS, em=EM), strict=True))
@@ -75,3 +77,11 @@ def test_the_label_is_the_likeliest_and_all_add_up_to_one() -> None:
             assert list(shares.values()) == sorted(shares.values(), reverse=True)
             assert sum(shares.values()) == pytest.approx(1.0)
             assert set(shares) == set(LABELS)
+
+
+def test_what_a_person_has_said_is_sure_and_the_others_stay_on_offer_in_their_order() -> None:
+    looks = (EIGHT, {"times": 0.9, "x": 0.05, "+": 0.04}, EIGHT)
+    label, shares = sure(*looks, sizes=(DIGIT, CROSS, DIGIT), said={1: "x"})[1]
+    assert label == "x"
+    assert shares["x"] == 1.0
+    assert list(shares)[:3] == ["x", "times", "+"]
