@@ -124,10 +124,8 @@ def _started(event: dict[str, Any]) -> str:
         f"connecting to {event['broker']}"
     )
     if not event["samples"]:
-        line += (
         line += "\n         without samples it is not invited to train: "
         line += "add some on its page, or start it once with --data FILE"
-        )
     return line
 
 
