@@ -105,7 +105,7 @@ class Gate:
             navigates = headers.get("sec-fetch-mode") == "navigate" and not changes
             if site not in allowed and not navigates:
                 raise RefusedError(403, "this request comes from another site; open the device's own page")
-        elif changes and (origin := headers.get("origin")) is not None and not _same(origin, headers["host"]):
+        elif (origin := headers.get("origin")) is not None and not _same(origin, headers["host"]):
             raise RefusedError(403, "this request comes from another site; open the device's own page")
 
     def _let_in(self, headers: Headers) -> bool:

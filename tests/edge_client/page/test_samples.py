@@ -141,3 +141,9 @@ def test_a_page_that_ends_lets_its_listeners_go(backend: Backend) -> None:
         server.stop()
         assert list(lines)[-1:] == [""]
     assert isinstance(backend.learning, Learning)
+
+
+def test_another_site_is_told_of_no_samples(client: httpx.Client) -> None:
+    """An older browser says where a request for data comes from by its origin alone."""
+    assert client.get("/api/samples", headers={"origin": "https://evil.example"}).status_code == 403
+    assert client.get("/api/samples", headers={"origin": str(client.base_url).rstrip("/")}).status_code == 200
