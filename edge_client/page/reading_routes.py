@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -28,6 +29,12 @@ from shared.labels import canonical_label
 PHOTO_BYTES = 24 * 1024 * 1024
 """Room for a photograph: phones make 2 to 12 MB of it."""
 
+MOST_UPLOADS = 4
+"""So many photographs may come in at once: each is kept in memory until it is read."""
+
+SOLVING_S = 3.0
+"""A page of hard equations holds nobody up for longer; what is not known by then is left open until the next look."""
+
 Step = Callable[[Shelved], Shelved]
 
 
@@ -46,6 +53,7 @@ class ReadingRoutes:
         self._desk = desk
         self._news = news
         self._shelf = Shelf()
+        self._uploads = 0
 
     def routes(self) -> list[Route]:
         """Return the addresses."""
@@ -80,8 +88,18 @@ class ReadingRoutes:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not kind.startswith("image/") and kind != "application/octet-stream":
             raise RefusedError(415, f"expected a picture, got content of type {kind[:64] or 'none'}")
-        data = await read_body(request, most_bytes=PHOTO_BYTES)
-        return JSONResponse(await self._desk.do(partial(self._read_photo, data)))
+        if self._uploads >= MOST_UPLOADS:
+            raise RefusedError(
+                503,
+                "too many pictures are coming in; try again in a moment",
+                headers={"retry-after": "1", "connection": "close"},
+            )
+        self._uploads += 1
+        try:
+            data = await read_body(request, most_bytes=PHOTO_BYTES)
+            return JSONResponse(await self._desk.do(partial(self._read_photo, data)))
+        finally:
+            self._uploads -= 1
 
     async def freeze(self, request: Request) -> Response:
         """Keep what the camera shows at this moment, to be put right."""
@@ -169,7 +187,8 @@ class ReadingRoutes:
         return self._tell(self._shelf.put(reading, origin=origin, picture=jpeg_of(picture)))
 
     def _tell(self, shelved: Shelved) -> dict[str, Any]:
-        values = [self._backend.solver.value(line.row) for line in shelved.reading.lines]
+        until, solver = time.monotonic() + SOLVING_S, self._backend.solver
+        values = [solver.value(line.row) if time.monotonic() < until else None for line in shelved.reading.lines]
         return {"reading": reading_json(shelved, values)}
 
     async def _change(self, request: Request, body: dict[str, Any], step: Step) -> Response:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from edge_client.page import reading_routes
 from edge_client.page.backend import Backend
 from edge_client.page.desk import Desk
 from edge_client.page.drawing import MOST_POINTS, MOST_STROKES
+from edge_client.page.reading_routes import MOST_UPLOADS
 from edge_client.page.refusal import RefusedError
 from edge_client.page.server import PageServer
 from shared.errors import SettingsError
@@ -91,6 +96,37 @@ def test_an_announced_body_too_large_is_not_waited_for(any_server: PageServer) -
     )
     assert status == 413
     assert b"larger than 24 MiB" in body
+
+
+def test_many_photographs_at_once(server: PageServer, client: httpx.Client) -> None:
+    """Only so many are kept in memory at once, those that come slowly among them; the rest of the page goes on."""
+    parts = urlsplit(server.url)
+    with ExitStack() as stack:
+        for _ in range(MOST_UPLOADS):
+            slow = stack.enter_context(socket.create_connection((parts.hostname or "", parts.port or 0)))
+            slow.sendall(
+                b"POST /api/photos HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 99\r\n\r\n"
+            )
+        _until(lambda: client.post("/api/photos", content=b"x", headers={"content-type": "image/png"}), status=503)
+        assert client.get("/api/device").status_code == 200
+    _until(lambda: client.post("/api/photos", content=b"x", headers={"content-type": "image/png"}), status=400)
+
+
+def test_a_page_of_hard_equations(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not worked out in time is left open, and the rest is told."""
+    drawing = as_json(strokes_of(["3", "+", "4"]))
+    monkeypatch.setattr(reading_routes, "SOLVING_S", 0.0)
+    late = client.post("/api/drawings", json=drawing).json()["reading"]
+    assert [line["value"] for line in late["lines"]] == [None]
+    monkeypatch.undo()
+    assert client.get(f"/api/readings/{late['id']}").json()["reading"]["lines"][0]["value"] is not None
+
+
+def _until(ask: Callable[[], httpx.Response], *, status: int) -> None:
+    late = time.monotonic() + 10
+    while ask().status_code != status:
+        assert time.monotonic() < late
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
