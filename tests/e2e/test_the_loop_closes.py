@@ -81,7 +81,7 @@ def test_twenty_corrections_and_one_round_teach_a_habit_to_all(
         if learnt == CORRECTIONS:
             break
     assert learnt == CORRECTIONS
-    rounds = ("--rounds", 1, "--min-devices", 2, "--local-epochs", 5, "--lr", 0.003, "--augment", 1)
+    rounds = ("--rounds", 1, "--min-devices", 2, "--local-epochs", 5, "--lr", 0.02, "--augment", 1)
     weights = ("--labels", "algebra", "--weights", "shipped", "--folder", "school", "--linger-s", DEADLINE_S)
     aggregator = inkfleet("aggregator", *fleet, *rounds, *weights)
     made = f'"run": "{said(aggregator, "listening")["run"]}", "rounds": 1'
