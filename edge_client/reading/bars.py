@@ -19,6 +19,7 @@ _STRAIGHT = 0.95  # of a stretch's ink lies near its line
 _LEAST = 0.75  # em, of a bar that something touches
 _CRUMB = 0.2  # em: less ink than that beside the bar stays with it
 _LONG = 1.3  # em
+_END = 0.4  # em: what is smaller is an end of a symbol that the bar cuts off
 _WITHIN = 1.3  # em from a bar to what it divides on the other side
 
 _Points = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -50,14 +51,14 @@ def _divides(pieces: Sequence[InkPart], others: Sequence[InkPart], *, em: float)
     A cross of a plus or a 4 has its own ink on both sides; only a long bar is believed to touch on both.
     """
     bar = pieces[0]
-    level = bar.y + bar.height / 2
-    own = {piece.y + piece.height / 2 > level for piece in pieces[1:]}
+    level = bar.y + float(np.nonzero(bar.mask)[0].mean())
+    own = {piece.y + piece.bottom > 2 * level for piece in pieces[1:]}
     if len(own) == 2:
         return bar.width > _LONG * em
     nearest: tuple[float, InkPart] | None = None
     for ink in others:
         away = max(ink.y - bar.bottom, bar.y - ink.bottom)
-        beyond = (ink.y + ink.height / 2 > level) not in own
+        beyond = (ink.y + ink.bottom > 2 * level) not in own
         if beyond and bar.x <= ink.x + ink.width / 2 <= bar.right and (nearest is None or away < nearest[0]):
             nearest = (away, ink)
     return nearest is not None and nearest[0] < _WITHIN * em and not is_flat(nearest[1])
@@ -81,15 +82,24 @@ def _taken_apart(part: InkPart, *, em: float, ink_width: float) -> list[InkPart]
     if not bar.any(axis=0).mean() > _COVERS:
         return None
     count, labels, stats, _ = cv2.connectedComponentsWithStats((inside & ~band).astype(np.uint8), connectivity=8)
-    rest = []
+    rest: list[NDArray[np.bool_]] = []
+    ends: list[NDArray[np.bool_]] = []
     for i in range(1, count):
         own = labels == i
-        if max(stats[i, cv2.CC_STAT_WIDTH], stats[i, cv2.CC_STAT_HEIGHT]) < _CRUMB * em:
-            bar |= own
-        else:
+        extent = max(stats[i, cv2.CC_STAT_WIDTH], stats[i, cv2.CC_STAT_HEIGHT])
+        if extent >= _END * em:
             rest.append(own)
+        elif extent >= _CRUMB * em:
+            ends.append(own)
+        else:
+            bar |= own
     if not rest:
         return None
+    for end in ends:
+        # What the bar cut off a symbol goes back to it.
+        grown = cv2.dilate(end.astype(np.uint8), np.ones((2 * int(thick) + 1, 2 * int(thick) + 1), np.uint8)) > 0
+        nearest = max(range(len(rest)), key=lambda k: int(np.count_nonzero(rest[k] & grown)))
+        rest[nearest] |= end
     return [_cropped(part, bar), *(_cropped(part, own) for own in rest)]
 
 
