@@ -172,7 +172,7 @@ class ReadingRoutes:
     # -- on the desk's thread -----------------------------------------------------------------------------------------
 
     def _read_drawing(self, drawing: Drawing, before: Shelved | None) -> dict[str, Any]:
-        reading = self._reader.read(drawing.picture())
+        reading = self._reader.read(drawing.picture(), all_is_maths=True)
         if before is None:
             return self._tell(self._shelf.put(reading, origin="canvas"))
         before = self._shelf.find(before.id) or before

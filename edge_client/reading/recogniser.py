@@ -73,21 +73,31 @@ class Recogniser:
         self._reader = FrozenReader(bundle, weights=weights, threads=self._threads)
         self._bundle = bundle
 
-    def read(self, picture: NDArray[np.uint8], *, trace: Trace | None = None) -> Reading:
-        """Read a picture, grey ``(height, width)`` or BGR ``(height, width, 3)``, uint8."""
+    def read(self, picture: NDArray[np.uint8], *, all_is_maths: bool = False, trace: Trace | None = None) -> Reading:
+        """Read a picture, grey ``(height, width)`` or BGR ``(height, width, 3)``, uint8.
+
+        Args:
+            picture: to read.
+            all_is_maths: whatever is written is meant as maths, so that nothing is left out for being hard to read.
+            trace: told of every step.
+        """
         from edge_client.vision import find_ink
 
         trace = trace or Trace()
         page = find_ink(picture, trace=trace)
-        return self.read_page(page, width=picture.shape[1], height=picture.shape[0], trace=trace)
+        height, width = picture.shape[:2]
+        return self.read_page(page, width=width, height=height, all_is_maths=all_is_maths, trace=trace)
 
-    def read_page(self, page: InkPage, *, width: int, height: int, trace: Trace | None = None) -> Reading:
+    def read_page(
+        self, page: InkPage, *, width: int, height: int, all_is_maths: bool = False, trace: Trace | None = None
+    ) -> Reading:
         """Read ink that was found already.
 
         Args:
             page: the ink.
             width: of the picture it was found in, in pixels.
             height: of the picture it was found in, in pixels.
+            all_is_maths: see `read`.
             trace: told of every step.
         """
         trace = trace or Trace()
@@ -105,7 +115,7 @@ class Recogniser:
             ]
             inks = [candidate.ink for _, ink in read for candidate in ink.candidates]
             trace.show("candidates", lambda: draw_candidates(page, inks))
-            found = tuple(_line(line, page) for line in read if is_maths(line[0]))
+            found = tuple(_line(line, page) for line in read if all_is_maths or is_maths(line[0]))
             trace.show("layout", lambda: draw_layout(page, found))
             return Reading(found, page, width, height)
 

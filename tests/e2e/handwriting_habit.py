@@ -82,12 +82,9 @@ class Page:
         return ["".join(line["text"] for line in self._draw(drawing)["lines"]) for drawing in drawings]
 
     def correct(self, drawing: Drawing, label: str) -> int:
-        """Write a symbol and say what it is; return how many samples the device has learnt from that: none where it
-        took the drawing for no symbol, and there was nothing to say it of.
-        """
+        """Write a symbol and say what it is; return how many samples the device has learnt from that."""
         reading = self._draw(drawing)
-        if not reading["lines"]:
-            return 0
+        assert reading["lines"], "what is drawn on the page is read as something, however doubtful"
         told = {"revision": reading["revision"], "line": 0, "symbol": 0, "label": label}
         answer = self._client.post(f"/api/readings/{reading['id']}/confirm", json=told)
         assert answer.status_code == 200, answer.text
