@@ -28,7 +28,6 @@ from tflite_models.bundle import builtin_bundle
 RSS_LIMIT_MIB = 160
 RSS_READING_LIMIT_MIB = 286  # 300 MB
 JPEG = b"\xff\xd8"
-CPU_TO_CONNECTED_S = 2.0
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -66,11 +65,6 @@ class Process:
         """A figure of /proc/PID/status, in MiB."""
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(next(line for line in text.splitlines() if line.startswith(key)).split()[1]) // 1024
-
-    def cpu_s(self) -> float:
-        """The processor time taken so far, with that of children that have ended."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def framed(n: int) -> Dataset:
@@ -117,7 +111,6 @@ def test_a_device_is_small_and_knows_no_tensorflow(
     device = start("--no-page", "--data", str(tmp_path / "bars.npz"))
     assert device.next("imported")["added"] == 2000
     device.next("connected")
-    assert device.cpu_s() < CPU_TO_CONNECTED_S
     aggregator.open_round(1, plan=TrainingPlan(local_epochs=1, lr=0.02))
     assert device.next("verdict")["verdict"] == "accepted"
     maps = Path(f"/proc/{device.process.pid}/maps").read_text()
