@@ -4,11 +4,12 @@ BIN := .venv/bin
 SETUP := deploy/setup
 SHIPPED := tflite_models/artefacts/algebra/weights.safetensors
 
-.PHONY: help demo test lint bench models weights docs clean
+.PHONY: help demo test soak lint bench models weights docs clean
 
 help:
 	@echo "make demo    train a fleet of eight devices on this machine; the report goes to runs/demo/"
 	@echo "make test    run the tests (installs Mosquitto and Chromium from Debian's packages if they are missing)"
+	@echo "make soak    run the long tests: slow lines, long outages, a hundred devices for hundreds of rounds"
 	@echo "make lint    ruff, mypy and the contracts between the folders"
 	@echo "make bench   measure speed and memory, as ratios within one run"
 	@echo "make models  build the model artefacts again (needs TensorFlow)"
@@ -21,7 +22,12 @@ demo: .venv/run.stamp
 
 test: .venv/dev.stamp
 	$(SETUP)/debian-packages.sh mosquitto chromium xvfb python3-tk
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not soak"
+
+# One test at a time: they measure memory, and each uses every core.
+soak: .venv/dev.stamp
+	$(SETUP)/debian-packages.sh mosquitto
+	$(BIN)/python -m pytest -m soak --timeout 5400
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
