@@ -7,12 +7,20 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.broker_fixtures import any_broker, ear, embedded_broker, fleet_id, mosquitto
 
 __all__ = ["any_broker", "ear", "embedded_broker", "fleet_id", "mosquitto"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# The examples of a property are the same in every run, and no machine is too slow for them: what fails, fails again.
+# INKFLEET_TEST_EXPLORE=1 python -m pytest tests/shared looks for examples that nobody has seen yet, other ones each
+# time; what fails is kept in .hypothesis/ and tried first the next time.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("exploring", derandomize=False, deadline=None, print_blob=True)
+settings.load_profile("exploring" if os.environ.get("INKFLEET_TEST_EXPLORE") else "repeatable")
 
 
 @pytest.fixture(scope="session")
