@@ -45,6 +45,8 @@ from shared.errors import RunError
 from shared.files import write_bytes
 from shared.messages import MAX_MESSAGE_BYTES, BlobRef, ModelRef, RoundManifest, Score, UpdateManifest
 from shared.mqtt import Message
+from shared.rising_numbers import RisingNumbers
+from shared.signing import Check
 from shared.topics import Topics
 from tflite_models.bundle import ModelBundle
 
@@ -63,6 +65,8 @@ class Parts:
     sender: Sender
     evaluator: Evaluator | None
     log: EventLog
+    sequence: RisingNumbers
+    check: Check
 
 
 class Coordinator:
@@ -110,6 +114,7 @@ class Coordinator:
             sender=parts.sender,
             log=parts.log,
             clock=clock,
+            check=parts.check,
         )
         self._base, self._base_data, self._base_sha256 = run.weights, run.data, run.sha256
         self._next: Averaged | None = None
@@ -319,6 +324,7 @@ class Coordinator:
             model=ModelRef(name=self._model.manifest.name[:200], manifest=manifest, program=program, reader=reader),
             weights=weights,
             plan=settings.training_plan(round_number=max(1, effect.round)),
+            sequence=self._next_sequence(),
         )
         published = message.encode()
         if len(published) > MAX_MESSAGE_BYTES:
@@ -340,6 +346,11 @@ class Coordinator:
                 invited=list(effect.invited),
                 quorum=effect.quorum,
             )
+
+    def _next_sequence(self) -> int:
+        sequence = self._parts.sequence.next()
+        self._parts.sequence.remember(sequence)
+        return sequence
 
     def _blobs(self, chunk_bytes: int) -> list[tuple[BlobRef, bytes]]:
         """The model's manifest, its two programs and the weights, as they are offered; hashes are known already."""

@@ -16,6 +16,7 @@ from shared.errors import ProtocolError
 from shared.labels import LabelSet
 from shared.messages import DeviceState, Reply, UpdateManifest, Want, decode
 from shared.mqtt import Message
+from shared.signing import Check, NoCheck
 from shared.topics import DeviceTopic, Topics
 
 # A client that sends rubbish without end must not fill the disk with events.
@@ -39,6 +40,7 @@ class Reception:
         sender: for replies and wants.
         log: for the events ``device``, ``update`` and ``dropped``.
         clock: seconds, never running backwards.
+        check: checks the devices' signatures.
     """
 
     def __init__(
@@ -52,8 +54,10 @@ class Reception:
         sender: Sender,
         log: EventLog,
         clock: Callable[[], float],
+        check: Check | None = None,
     ) -> None:
         self._run = run
+        self._check = check or NoCheck()
         self._bounds = bounds
         self._store = store
         self._sender = sender
@@ -112,6 +116,8 @@ class Reception:
             topic = self._topics.parse_device(message.topic)
             if not message.retain:
                 self._unheard.discard(topic.device)
+            if topic.kind != "chunk":  # whose hash is in a message that is checked
+                self._check.check(message.topic, message.payload)
             if topic.kind == "state":
                 return self._presence(topic, message)
             if topic.kind == "want":

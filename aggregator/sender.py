@@ -12,6 +12,7 @@ from aggregator.broadcast import Broadcast
 from shared.errors import BrokerError, InkfleetError
 from shared.messages import BlobRef, Want
 from shared.mqtt import MqttLink
+from shared.signing import NoSeal, Seal
 from shared.topics import Topics
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Sender:
         broadcast: which chunks are due; this class guards it by a lock.
         clock: seconds, as `Broadcast` has them.
         on_failure: told of an error that trying again will not mend; called on the sender's thread.
+        seal: signs control messages.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class Sender:
         broadcast: Broadcast,
         clock: Callable[[], float],
         on_failure: Callable[[InkfleetError], None],
+        seal: Seal | None = None,
     ) -> None:
         self._link = link
+        self._seal = seal or NoSeal()
         self._topics = topics
         self._broadcast = broadcast
         self._clock = clock
@@ -79,10 +83,11 @@ class Sender:
 
     def control(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish a control message; does not wait. A retained one is never crowded out by others."""
+        signed = self._seal.sign(topic, payload)
         with self._changed:
             if len(self._controls) >= _MOST_CONTROLS and not retain:
                 return
-            self._controls.append(_Control(topic, payload, retain))
+            self._controls.append(_Control(topic, signed, retain))
             self._changed.notify()
 
     def offer(self, blobs: Iterable[tuple[BlobRef, bytes]], *, audience: Collection[str]) -> None:

@@ -28,6 +28,8 @@ from shared.errors import BrokerError, ProtocolError
 from shared.folder_lock import FolderLock
 from shared.messages import Score, ServerState, decode
 from shared.mqtt import Backlog, BrokerAddress, Message, MqttLink, OutboxBounds, Will
+from shared.rising_numbers import RisingNumbers
+from shared.signing import Credentials
 from shared.tensors import MAX_HEADER_BYTES
 from shared.topics import Topics, check_name
 from shared.transfer import chunk_bytes_for
@@ -93,6 +95,7 @@ class Aggregator:
         on_event: told each event, on the loop's thread; see `aggregator.events`.
         clock: seconds, never running backwards.
         wall_clock: Unix time in seconds.
+        credentials: sign what the aggregator says, and check what it is told; without them neither happens.
     """
 
     def __init__(
@@ -104,8 +107,10 @@ class Aggregator:
         on_event: Callable[[Event], None] = lambda event: None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        credentials: Credentials | None = None,
     ) -> None:
         self._settings = settings
+        self._credentials = credentials or Credentials()
         self._model = model
         self._test = test
         self._on_event = on_event
@@ -174,6 +179,7 @@ class Aggregator:
                 broadcast=Broadcast(gather_s=settings.gather_ms / 1000),
                 clock=self._clock,
                 on_failure=lambda error: self._inbox.put(Broke(error)),
+                seal=self._credentials.seal,
             )
             sender.start()
             stack.callback(self._say_goodbye, link, sender)
@@ -181,7 +187,17 @@ class Aggregator:
                 settings,
                 model=self._model,
                 run=run,
-                parts=Parts(store, checkpoints, spool, workbench, sender, evaluator, log),
+                parts=Parts(
+                    store,
+                    checkpoints,
+                    spool,
+                    workbench,
+                    sender,
+                    evaluator,
+                    log,
+                    sequence=RisingNumbers(settings.folder / "sequence", clock=self._wall_clock),
+                    check=self._credentials.check,
+                ),
                 bounds=bounds,
                 chunk_bytes=lambda: chunk_bytes_for(settings.chunk_bytes, link.max_packet_bytes),
                 clock=self._clock,
@@ -256,7 +272,9 @@ class Aggregator:
         """A new connection has a new session number, so that the death of the old one is told apart."""
         self._session = max(self._session + 1, int(self._wall_clock() * 1000))
         self._sessions.add(self._session)
-        return Will(self._topics.server_state, ServerState(online=False, session=self._session).encode())
+        topic = self._topics.server_state
+        state = ServerState(online=False, session=self._session).encode()
+        return Will(topic, self._credentials.seal.sign(topic, state))
 
     def _say_goodbye(self, link: MqttLink, sender: Sender) -> None:
         state = ServerState(online=False, session=self._session)

@@ -20,6 +20,7 @@ class DeviceFolder:
         session: the number of the last connection.
         learning: the device's own rounds, and whether a person has paused training.
         page_key: the key to the cookies of the page.
+        newest_round: the sequence number of the newest round manifest that was followed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,6 +32,7 @@ class DeviceFolder:
         self.session = path / "session"
         self.learning = path / "learning.json"
         self.page_key = path / "page.key"
+        self.newest_round = path / "newest-round"
         self._lock = FolderLock(path, holder="device")
 
     def lock(self) -> None:

@@ -5,52 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
-from pathlib import Path
 
-from shared.files import write_bytes
 from shared.messages import Capabilities, DeviceState, Failure
 from shared.mqtt import Will
-
-
-class Sessions:
-    """Numbers for connections that grow for ever: over reconnects, restarts, and a clock that was set back.
-
-    A number is the time in milliseconds, or one more than the last if that is greater. Only numbers of connections that
-    came about are written down (`remember`), so that a device without a broker does not wear out its card.
-
-    Args:
-        path: the file with the last number.
-        clock: Unix time in seconds.
-    """
-
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
-        self._clock = clock
-        self._last: int | None = None
-
-    def next(self) -> int:
-        """Return a number greater than any before."""
-        if self._last is None:
-            self._last = self._written()
-        self._last = max(self._last + 1, int(self._clock() * 1000))
-        return self._last
-
-    def remember(self, session: int) -> None:
-        """Write a number down.
-
-        Raises:
-            StorageError: the folder cannot be written, or the disk is full.
-        """
-        write_bytes(self._path, f"{session}\n".encode())
-
-    def _written(self) -> int:
-        try:
-            return int(self._path.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            return 0
+from shared.rising_numbers import RisingNumbers
+from shared.signing import NoSeal, Seal
 
 
 class Presence:
@@ -63,10 +24,20 @@ class Presence:
         sessions: numbers the connections.
         capabilities: what the device is.
         interval_s: the least time between two publications of changes, in seconds.
+        seal: signs what is published.
     """
 
-    def __init__(self, topic: str, *, sessions: Sessions, capabilities: Capabilities, interval_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        topic: str,
+        *,
+        sessions: RisingNumbers,
+        capabilities: Capabilities,
+        interval_s: float = 1.0,
+        seal: Seal | None = None,
+    ) -> None:
         self.topic = topic
+        self._seal = seal or NoSeal()
         self._sessions = sessions
         self._capabilities = capabilities
         self._interval_s = interval_s
@@ -88,7 +59,7 @@ class Presence:
         """Begin a connection: number it, and return what the broker says if it breaks. For the network thread."""
         with self._lock:
             self._session = self._sessions.next()
-            return Will(self.topic, DeviceState(online=False, session=self._session).encode(), qos=1, retain=True)
+            return Will(self.topic, self._death(self._session), qos=1, retain=True)
 
     def birth(self, now: float) -> bytes:
         """Return what is to be published at a new connection; its number is written down first.
@@ -102,7 +73,7 @@ class Presence:
 
     def death(self) -> bytes:
         """Return what is to be published before leaving in good order."""
-        return DeviceState(online=False, session=self.session).encode()
+        return self._death(self.session)
 
     def count(self, samples: Mapping[str, int]) -> None:
         """Note how many samples of each label the device holds."""
@@ -124,7 +95,10 @@ class Presence:
 
     def _compose(self, now: float) -> bytes:
         self._published, self._published_at = self._state(), now
-        return self._published
+        return self._seal.sign(self.topic, self._published)
+
+    def _death(self, session: int) -> bytes:
+        return self._seal.sign(self.topic, DeviceState(online=False, session=session).encode())
 
     def _state(self) -> bytes:
         return DeviceState(

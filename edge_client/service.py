@@ -24,8 +24,9 @@ from edge_client.governor import Governor
 from edge_client.learning import Learning
 from edge_client.outbox import Outbox
 from edge_client.participation import Participation
-from edge_client.presence import Presence, Sessions, capabilities
+from edge_client.presence import Presence, capabilities
 from edge_client.retry import Retry
+from edge_client.rollback import RollbackGuard
 from edge_client.sample_store import SampleStore
 from edge_client.settings import DeviceSettings
 from edge_client.trainer import Trainer
@@ -33,6 +34,8 @@ from edge_client.uplink import Uplink
 from shared.errors import BrokerError, InkfleetError
 from shared.messages import Reply, RoundManifest, ServerState, decode
 from shared.mqtt import Backlog, BrokerAddress, Message, MqttLink
+from shared.rising_numbers import RisingNumbers
+from shared.signing import Credentials
 from shared.topics import Topics
 
 Event = dict[str, Any]
@@ -57,6 +60,7 @@ class Device:
         rng: the source of jitter; training does not draw from it.
         clock: monotonic, in seconds.
         unix_clock: Unix time, in seconds.
+        credentials: sign what the device says, and check what it is told; without them neither happens.
     """
 
     def __init__(
@@ -68,8 +72,10 @@ class Device:
         rng: np.random.Generator | None = None,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
+        credentials: Credentials | None = None,
     ) -> None:
         self.settings = settings
+        self._credentials = credentials or Credentials()
         self.folder = DeviceFolder(settings.device_folder())
         self.learning = Learning(device=settings.name, fleet=settings.fleet, path=self.folder.learning)
         self._own_trainer = trainer is None
@@ -79,6 +85,7 @@ class Device:
         self._clock = clock
         self._unix_clock = unix_clock
         self._topics = Topics(settings.fleet)
+        self._rollback = RollbackGuard(self.folder.newest_round)
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._backlog = Backlog(most_bytes=_INBOX_BYTES)
         # The newest of the topics whose last word is the whole truth, until it is looked at: none of them is lost.
@@ -129,8 +136,9 @@ class Device:
         settings = self.settings
         self._presence = Presence(
             self._topics.device_state(settings.name),
-            sessions=Sessions(self.folder.session, clock=self._unix_clock),
+            sessions=RisingNumbers(self.folder.session, clock=self._unix_clock),
             capabilities=capabilities(),
+            seal=self._credentials.seal,
         )
         link = self._link = MqttLink(
             address,
@@ -156,7 +164,7 @@ class Device:
                 max_load=settings.max_load,
                 paused=lambda: self.learning.paused,
             ),
-            uplink=Uplink(link, topics=self._topics, device=settings.name),
+            uplink=Uplink(link, topics=self._topics, device=settings.name, seal=self._credentials.seal),
             adopter=self._adopter(),
             later=self._queue.put,
             emit=self._emit,
@@ -312,17 +320,26 @@ class Device:
 
     def _received(self, message: Message) -> None:
         topic, payload = message.topic, message.payload
-        if topic == self._topics.round:
-            if payload:
-                self._work.round_published(decode(RoundManifest, payload, topic=topic))
-        elif topic == self._topics.server_state:
-            if payload:
-                self._work.server_state(decode(ServerState, payload, topic=topic))
-        elif topic == self._topics.reply(self.settings.name):
-            self._work.replied(decode(Reply, payload, topic=topic))
+        if topic in (self._topics.round, self._topics.server_state, self._topics.reply(self.settings.name)):
+            self._told(topic, payload)
         else:
             sha256, index = self._topics.parse_blob_chunk(topic)
             self._work.chunk(sha256, index, payload)
+
+    def _told(self, topic: str, payload: bytes) -> None:
+        """Take in a control message of the aggregator's. An empty one only clears what the broker had kept."""
+        if not payload:
+            return
+        self._credentials.check.check(topic, payload)
+        if topic == self._topics.round:
+            manifest = decode(RoundManifest, payload, topic=topic)
+            if self._credentials.enrolled:
+                self._rollback.admit(manifest.sequence, topic=topic)
+            self._work.round_published(manifest)
+        elif topic == self._topics.server_state:
+            self._work.server_state(decode(ServerState, payload, topic=topic))
+        else:
+            self._work.replied(decode(Reply, payload, topic=topic))
 
     def _switched(self, paused: bool) -> None:
         self._emit({"event": "paused" if paused else "resumed"})

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from shared.errors import BrokerError
 from shared.messages import Range, UpdateManifest, Want
 from shared.mqtt import MqttLink
+from shared.signing import NoSeal, Seal
 from shared.topics import Topics
 from shared.transfer import DEFAULT_CHUNK_BYTES, chunk_bytes_for, chunk_of, indices_of
 
@@ -19,12 +20,14 @@ class Uplink:
         link: the MQTT link.
         topics: of the fleet.
         device: the device's name.
+        seal: signs control messages.
     """
 
-    def __init__(self, link: MqttLink, *, topics: Topics, device: str) -> None:
+    def __init__(self, link: MqttLink, *, topics: Topics, device: str, seal: Seal | None = None) -> None:
         self._link = link
         self._topics = topics
         self._device = device
+        self._seal = seal or NoSeal()
         self._update: UpdateManifest | None = None
         self._blob = b""
         self._expiry_s = 0.0
@@ -59,11 +62,11 @@ class Uplink:
 
     def ask(self, want: Want) -> None:
         """Publish a want. A link that has no room loses it: it is repeated anyway."""
-        self._publish(self._topics.want(self._device), want.encode(), expiry_s=60.0)
+        self._say(self._topics.want(self._device), want.encode(), expiry_s=60.0)
 
     def offer(self, update: UpdateManifest, *, expiry_s: float) -> None:
         """Publish an update's manifest. A link that has no room loses it: it is repeated anyway."""
-        self._publish(self._topics.update(self._device), update.encode(), expiry_s=expiry_s)
+        self._say(self._topics.update(self._device), update.encode(), expiry_s=expiry_s)
 
     def send(self, update: UpdateManifest, blob: bytes, ranges: Iterable[Range], *, expiry_s: float) -> None:
         """Begin to send chunks of an update; `step` goes on with it."""
@@ -99,6 +102,9 @@ class Uplink:
             self.stop_sending()
             return True
         return False
+
+    def _say(self, topic: str, payload: bytes, *, expiry_s: float) -> None:
+        self._publish(topic, self._seal.sign(topic, payload), expiry_s=expiry_s)
 
     def _publish(self, topic: str, payload: bytes, *, expiry_s: float) -> bool:
         try:

@@ -121,6 +121,8 @@ class RoundManifest(MessageModel):
         deadline_unix_s: when the round closes, by the aggregator's clock; for people to read.
         quorum: how many updates the round needs.
         weights: the safetensors file of the global weights to start from (finished: the last ones).
+        sequence: greater in every manifest than in the one before, whatever the run: an enrolled device follows none
+            that is older than one it has followed.
     """
 
     run: Name
@@ -134,6 +136,7 @@ class RoundManifest(MessageModel):
     model: ModelRef
     weights: BlobRef
     plan: TrainingPlan
+    sequence: Number = 0
 
 
 class Capabilities(MessageModel):

@@ -14,11 +14,12 @@ from edge_client.adoption import judge
 from edge_client.complaints import Complaints
 from edge_client.device_folder import DeviceFolder
 from edge_client.governor import Governor, hottest_zone_c
-from edge_client.presence import Presence, Sessions, capabilities
+from edge_client.presence import Presence, capabilities
 from edge_client.retry import Retry
 from edge_client.settings import DeviceSettings
 from shared.errors import RunError, SettingsError, StorageError
 from shared.messages import DeviceState, Score
+from shared.rising_numbers import RisingNumbers
 
 
 def load(**given: object) -> DeviceSettings:
@@ -100,18 +101,18 @@ def test_the_hottest_zone_counts(tmp_path: Path) -> None:
 
 def test_sessions_grow_over_restarts_and_clocks_set_back(tmp_path: Path) -> None:
     """Each number is greater than all before, in this process and the next, even if the clock is years behind."""
-    first = Sessions(tmp_path / "session", clock=lambda: 2e9)
+    first = RisingNumbers(tmp_path / "session", clock=lambda: 2e9)
     one, two = first.next(), first.next()
     assert one < two
     first.remember(two)
-    assert Sessions(tmp_path / "session", clock=lambda: 1e9).next() > two
+    assert RisingNumbers(tmp_path / "session", clock=lambda: 1e9).next() > two
     (tmp_path / "session").write_text("not a number")
-    assert Sessions(tmp_path / "session", clock=lambda: 3e9).next() == 3_000_000_000_000
+    assert RisingNumbers(tmp_path / "session", clock=lambda: 3e9).next() == 3_000_000_000_000
 
 
 def presence(tmp_path: Path) -> Presence:
     """A presence that may publish once a second."""
-    sessions = Sessions(tmp_path / "session", clock=lambda: 1.0)
+    sessions = RisingNumbers(tmp_path / "session", clock=lambda: 1.0)
     return Presence("topic", sessions=sessions, capabilities=capabilities(), interval_s=1.0)
 
 
