@@ -66,6 +66,8 @@ def _check_store(path: Path) -> None:
 def is_sample_store(path: Path) -> bool:
     """Say whether a file is an SQLite database, by its first bytes."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return file.read(len(_SQLITE)) == _SQLITE
     except OSError:

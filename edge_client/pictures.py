@@ -137,6 +137,8 @@ def decode_picture(data: bytes, *, name: str) -> Picture:
 def is_video(path: Path) -> bool:
     """Say whether a file begins as a video does: MP4 and its kin, Matroska and WebM, AVI, MPEG."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             head = file.read(16)
     except (OSError, ValueError):

@@ -18,10 +18,14 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared.bounded_files import read_bounded
 from shared.errors import SettingsError
 
 SECTIONS = ("aggregator", "broker", "device", "live", "simulate")
 """The tables a settings file may have, one for each command that reads it."""
+
+MOST_FILE_BYTES = 1 << 20
+"""A larger file is no settings."""
 
 OTHER_VARIABLES = ("INKFLEET_DATA_", "INKFLEET_MODEL_", "INKFLEET_READ_", "INKFLEET_TEST_")
 """How the variables begin that are no settings' of a section: the options of some commands, and what the tests read."""
@@ -88,9 +92,8 @@ class Settings(BaseModel):
 
 def _read_section(file: Path, section: str) -> dict[str, Any]:
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"settings file {file}: {error.strerror or error}") from None
+        data = read_bounded(file, what="settings file", most_bytes=MOST_FILE_BYTES, error=SettingsError)
+        document = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"settings file {file} is not TOML: {error}") from None
     except RecursionError:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.bounded_files import read_bounded
 from shared.errors import ModelError
 from shared.files import write_bytes
 from tflite_models.manifest import FileSpec, Manifest, parse_manifest
@@ -13,6 +14,9 @@ from tflite_models.manifest import FileSpec, Manifest, parse_manifest
 MANIFEST_FILE = "manifest.json"
 PROGRAM_FILE = "train.tflite"
 READER_FILE = "reader.tflite"
+
+MOST_FILE_BYTES = 512 << 20
+"""A larger file is refused before it is read: the runtime holds a program in memory."""
 
 _ARTEFACTS = Path(__file__).resolve().parent / "artefacts"
 
@@ -96,10 +100,7 @@ def builtin_bundle(label_set: str) -> ModelBundle:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read the model: {path}: {error.strerror}") from error
+    return read_bounded(path, what="model file", most_bytes=MOST_FILE_BYTES, error=ModelError)
 
 
 def _check_file(spec: FileSpec, data: bytes) -> None:

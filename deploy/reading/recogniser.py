@@ -34,5 +34,6 @@ def open_recogniser(labels: str, *, weights: Path | None, threads: int = 1) -> R
     try:
         return Recogniser(bundle, weights=load_weights(weights, bundle.manifest), threads=threads)
     except ModelError as error:
-        place = "" if str(weights) in str(error) else f"{weights}: "
-        raise ModelError(f"{place}{error} (they are read as --labels {labels})") from None
+        if str(weights) in str(error):
+            raise
+        raise ModelError(f"{weights}: {error} (they are read as --labels {labels})") from None

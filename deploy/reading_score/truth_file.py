@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.bounded_files import read_bounded
 from shared.errors import DataError
 
 NOTHING = "<not an expression>"
@@ -22,6 +23,9 @@ NOTHING = "<not an expression>"
 
 SYMBOLS_FILE = "symbols.jsonl"
 """What the file of symbol boxes beside a label file is called."""
+
+MOST_BYTES = 64 << 20
+"""A larger file is refused before it is read: it is held in memory."""
 
 _COLUMNS = ("file", "truth", "symbols", "kind", "writer", "condition")
 _REMARK = re.compile(r"(^|\s)#.*$")
@@ -130,9 +134,7 @@ def _symbol(said: dict[str, Any]) -> TruthSymbol:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"cannot read the labels: {path}: {error.strerror or error}") from None
+        return read_bounded(path, what="labels", most_bytes=MOST_BYTES, error=DataError).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path} is no text in UTF-8; give a label file: a file name, a tab and the truth") from None
 

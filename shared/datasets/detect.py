@@ -6,6 +6,7 @@ import struct
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
+from shared.bounded_files import unreadable_kind
 from shared.dataset import Dataset
 from shared.datasets import hasy, image_folder, inkml, kaggle, npz
 from shared.datasets.members import Members, open_members
@@ -34,6 +35,8 @@ def read_any(
     """
     if not path.exists():
         raise DataError(f"no dataset is at {path}; check the path")
+    if kind := unreadable_kind(path):
+        raise DataError(f"{path} is {kind}; give {KNOWN}")
     if _is_npz(path):
         tally.layout = npz.LAYOUT
         if ink_width_px is not None:

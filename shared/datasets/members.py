@@ -219,9 +219,9 @@ def folder_of(name: str) -> str:
 
 def _read_file(path: Path, most_bytes: int) -> bytes:
     try:
+        if not path.is_file():  # before it is opened: a pipe opens when somebody writes to it
+            raise UnreadableError("not a plain file")
         with path.open("rb") as file:
-            if not path.is_file():
-                raise UnreadableError("not a plain file")
             data = file.read(most_bytes + 1)
     except OSError as error:
         raise UnreadableError(f"cannot be opened ({error.strerror or error})") from error

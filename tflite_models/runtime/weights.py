@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.bounded_files import read_bounded
 from shared.errors import ModelError
 from shared.files import write_bytes
 from tflite_models.manifest import Manifest
 
 Weights = dict[str, NDArray[np.float32]]
+
+MOST_WEIGHTS_BYTES = 512 << 20
+"""A larger file of weights is refused before it is read: they are held in memory, some times over."""
 
 _METADATA_KEY = "inkfleet"
 
@@ -75,14 +79,12 @@ def load_weights(path: Path, manifest: Manifest) -> Weights:
     """Read weights from a safetensors file.
 
     Raises:
-        ModelError: the file is missing, is no safetensors file, or holds the weights of another model.
+        ModelError: the file is missing or too large, is no safetensors file, or holds the weights of another model;
+            the message names the file unless it is about what the file holds.
     """
     from safetensors.numpy import load
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read the weights: {path}: {error.strerror}") from error
+    data = read_bounded(path, what="weights", most_bytes=MOST_WEIGHTS_BYTES, error=ModelError)
     try:
         tensors = load(data)
     except Exception as error:  # safetensors raises its own kind, and others for lying offsets

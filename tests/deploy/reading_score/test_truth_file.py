@@ -99,7 +99,7 @@ def test_a_label_file_that_is_absent_or_no_text_is_one_line(tmp_path: Path) -> N
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff\xfe")
     for path, says in (
         (tmp_path / "absent.tsv", "No such file"),
-        (tmp_path, "directory"),
+        (tmp_path, "got a folder"),
         (tmp_path / "picture.png", "UTF-8"),
     ):
         with pytest.raises(DataError, match=says):
