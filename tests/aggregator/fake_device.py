@@ -27,6 +27,7 @@ from shared.messages import (
     decode,
 )
 from shared.mqtt import Backoff, BrokerAddress, Message, MqttLink
+from shared.signing import NoSeal, Seal
 from shared.tensors import Tensors, decode_tensors, encode_tensors
 from shared.topics import Topics
 from shared.transfer import Assembly, chunk_of, indices_of
@@ -50,6 +51,7 @@ class FakeDevice:
         lose: chunk indices whose first publishing is left out.
         garble: so many times its first chunk goes out with other bytes, as forged or damaged.
         trouble: why it cannot train; it says so instead.
+        seal: signs what it says.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class FakeDevice:
         lose: set[int] | None = None,
         garble: int = 0,
         trouble: str = "",
+        seal: Seal | None = None,
     ) -> None:
         self.name = name
         self.topics = Topics(fleet)
@@ -79,6 +82,7 @@ class FakeDevice:
         self._lose = set(lose or ())
         self._garble = garble
         self._trouble = trouble
+        self._seal = seal or NoSeal()
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._session = time.time_ns() // 1000
         self._done: set[tuple[str, int]] = set()
@@ -116,9 +120,9 @@ class FakeDevice:
         assert self.link.flush(10.0)
         self.link.stop()
 
-    def publish(self, topic: str, message: MessageModel) -> None:
+    def publish(self, topic: str, message: MessageModel, *, retain: bool = False) -> None:
         """Publish a control message."""
-        self.link.publish(topic, message.encode())
+        self.link.publish(topic, self._seal.sign(topic, message.encode()), retain=retain)
 
     def _announce(self) -> None:
         self._say_state(online=True)
@@ -126,7 +130,7 @@ class FakeDevice:
     def _say_state(self, *, online: bool, failure: Failure | None = None) -> None:
         samples = {"1": self._samples} if online else {}
         state = DeviceState(online=online, session=self._session, samples=samples, failure=failure)
-        self.link.publish(self.topics.device_state(self.name), state.encode(), retain=True)
+        self.publish(self.topics.device_state(self.name), state, retain=True)
 
     def _next(self, timeout_s: float = 30.0) -> Message | None:
         return self._inbox.get(timeout=timeout_s)

@@ -23,6 +23,7 @@ from shared.messages import (
     Want,
 )
 from shared.mqtt import Backoff, BrokerAddress, Message, MqttLink
+from shared.signing import NoSeal, Seal
 from shared.tensors import encode_tensors
 from shared.topics import DeviceTopic, Topics
 from shared.transfer import Assembly, chunk_of, indices_of
@@ -42,6 +43,7 @@ class ScriptedAggregator:
         deaf_to: drop a message for which this says so, as if the network had lost it.
         lose: do not send a chunk of a blob for which this says so.
         verdict: what a whole update is answered with; None for silence.
+        seal: signs what it says.
     """
 
     def __init__(self, address: BrokerAddress, *, fleet: str, bundle: ModelBundle) -> None:
@@ -61,6 +63,7 @@ class ScriptedAggregator:
         self.deaf_to: Callable[[DeviceTopic], bool] = lambda topic: False
         self.lose: Callable[[str, int], bool] = lambda sha256, index: False
         self.verdict: str | None = "accepted"
+        self.seal: Seal = NoSeal()
         self._assemblies: dict[str, Assembly] = {}
         self._updates: dict[str, UpdateManifest] = {}
         self.link = MqttLink(
@@ -77,7 +80,7 @@ class ScriptedAggregator:
         self.link.start()
         self.link.wait_connected(DEADLINE_S)
         assert self.link.flush(DEADLINE_S)
-        self.link.publish(self.topics.server_state, ServerState(online=True, session=1).encode(), retain=True)
+        self.say(self.topics.server_state, ServerState(online=True, session=1), retain=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -106,8 +109,12 @@ class ScriptedAggregator:
             "plan": TrainingPlan(local_epochs=1, seed=3),
         }
         manifest = RoundManifest(**(values | changes))
-        self.link.publish(self.topics.round, manifest.encode(), retain=True)
+        self.say(self.topics.round, manifest, retain=True)
         return manifest
+
+    def say(self, topic: str, message: MessageModel, *, retain: bool = False) -> None:
+        """Publish a control message."""
+        self.link.publish(topic, self.seal.sign(topic, message.encode()), retain=retain)
 
     def next(self, kind: type[M], *, where: Callable[[M], bool] = lambda message: True) -> M:
         """Wait for the next message of a kind, passing over others."""
@@ -124,7 +131,7 @@ class ScriptedAggregator:
     def reply(self, device: str, update: UpdateManifest, verdict: str, **more: Any) -> None:
         """Answer an update."""
         values = {"run": update.run, "round": update.round, "sha256": update.blob.sha256, "verdict": verdict}
-        self.link.publish(self.topics.reply(device), Reply.model_validate(values | more).encode())
+        self.say(self.topics.reply(device), Reply.model_validate(values | more))
 
     def _hear(self, message: Message) -> None:
         topic = self.topics.parse_device(message.topic)
