@@ -41,6 +41,7 @@ from aggregator.settings import AggregatorSettings
 from aggregator.spool import Spool
 from aggregator.store import Store
 from aggregator.workbench import Averaged, Broke, Examined, Garbled, Outcome, Workbench, Written
+from shared.crash_points import reach
 from shared.errors import RunError
 from shared.files import write_bytes
 from shared.messages import MAX_MESSAGE_BYTES, BlobRef, ModelRef, RoundManifest, Score, UpdateManifest
@@ -269,6 +270,7 @@ class Coordinator:
             assert manifest is not None
             device = effect.contribution.device
             parts.store.add_contribution(self._run, effect.round, effect.contribution, manifest=manifest)
+            reach("update durable")
             self._reception.accept(device, manifest, received=effect.received, of=effect.of)
         elif isinstance(effect, Refused):
             assert manifest is not None
@@ -282,6 +284,7 @@ class Coordinator:
             self._publish(effect)
         elif isinstance(effect, Aggregate):
             parts.store.close_round(self._run, effect.round)
+            reach("round closed")
             parts.log.say("closed", round=effect.round, participants=len(effect.contributions))
             parts.workbench.average(effect.round, effect.contributions, base=self._base)
         elif isinstance(effect, Commit):
@@ -298,6 +301,7 @@ class Coordinator:
         settings, now, wall = self._settings, self._clock(), self._wall_clock()
         if effect.phase == "open":
             self._parts.store.open_round(self._run, effect, now_unix_s=wall)
+            reach("round recorded")
             self._reception.round_opened(effect.round)
             if self._ledger is None or self._ledger_round != effect.round:
                 self._ledger = RoundLedger(
@@ -382,6 +386,7 @@ class Coordinator:
         )
         cost["aggregation"] = done.measurements
         store.commit_round(self._run, round_number, weights_sha256=done.sha256, cost=cost)
+        reach("round committed")
         self._committed = round_number
         self._base, self._base_data, self._base_sha256 = done.weights, done.data, done.sha256
         self._next = self._ledger = None
@@ -402,6 +407,7 @@ class Coordinator:
 
     def _finish(self, effect: Finish) -> None:
         write_bytes(self._settings.folder / "weights.safetensors", self._base_data)
+        reach("last weights written")
         self._parts.store.finish_run(self._run, now_unix_s=self._wall_clock())
         self.finished_at = self._clock()
         self._say_finished()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.crash_points import reach
 from shared.dataset import Dataset
 from shared.errors import DataError, RunError
 from shared.messages import Score
@@ -69,6 +70,7 @@ class Evaluator:
                 self._reader = FrozenReader(self._model, weights=weights)
             else:
                 self._reader.adopt(weights)
+            reach("evaluating")
             with np.errstate(over="ignore", invalid="ignore"):
                 measured = evaluate(self._reader, self._images, self._labels)
             if not math.isfinite(measured.loss):

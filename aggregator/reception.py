@@ -12,6 +12,7 @@ from aggregator.registry import Registry
 from aggregator.sender import Sender
 from aggregator.settings import AggregatorSettings
 from aggregator.store import Store
+from shared.crash_points import reach
 from shared.errors import ProtocolError
 from shared.labels import LabelSet
 from shared.messages import DeviceState, Reply, UpdateManifest, Want, decode
@@ -121,6 +122,8 @@ class Reception:
             if topic.kind == "state":
                 return self._presence(topic, message)
             if topic.kind == "want":
+                # A device asks for what the manifest names: that is out.
+                reach("manifest published")
                 self._last_want_at = self._clock()
                 self._sender.want(topic.device, decode(Want, message.payload, topic=message.topic))
             elif topic.kind == "chunk":
@@ -128,6 +131,7 @@ class Reception:
                 arrived = self._receiver.chunk(
                     topic.device, topic.sha256, topic.index, message.payload, now=self._clock()
                 )
+                reach("chunk arrived")
                 return arrived or ()
             elif topic.kind == "update":
                 self._received_bytes += len(message.payload)

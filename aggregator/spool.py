@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from aggregator.engine import Contribution
+from shared.crash_points import reach
 from shared.errors import StorageError
 from shared.files import write_bytes
 
@@ -95,6 +96,7 @@ class SpooledUpdates:
         Raises:
             StorageError: the file is gone or damaged.
         """
+        reach("averaging")
         path = self._paths[position]
         try:
             with safe_open(path, framework="numpy") as file:

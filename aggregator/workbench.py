@@ -12,6 +12,7 @@ from aggregator.checkpoints import Checkpoints
 from aggregator.engine import Contribution
 from aggregator.receiver import Arrived
 from aggregator.spool import Spool
+from shared.crash_points import reach
 from shared.errors import ProtocolError
 from shared.messages import UpdateManifest
 from shared.tensors import Tensors, encode_tensors, sha256_of
@@ -109,6 +110,7 @@ class Workbench:
 
         def work() -> Outcome:
             self._checkpoints.put(round_number, data)
+            reach("weights written")
             return Written(round_number)
 
         self._do(work)
@@ -136,6 +138,7 @@ class Workbench:
         refusal = check_tensors(data, shapes=shapes, base=base, bounds=self._bounds)
         if refusal is None:
             self._spool.put(data, round_number=manifest.round, device=arrived.device, sha256=manifest.blob.sha256)
+            reach("update spooled")
         return Examined(arrived.device, manifest, refusal)
 
     def _average(self, round_number: int, contributions: tuple[Contribution, ...], base: Tensors) -> Outcome:

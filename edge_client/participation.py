@@ -36,6 +36,7 @@ from edge_client.supplies import Supplies
 from edge_client.trainer import Trainer
 from edge_client.training_job import Trained, TrainingJob
 from edge_client.uplink import Uplink
+from shared.crash_points import reach
 from shared.errors import InkfleetError, ProtocolError, StorageError
 from shared.messages import BlobRef, Failure, ModelRef, Reply, RoundManifest, Score, ServerState, UpdateManifest
 
@@ -205,6 +206,7 @@ class Participation:
             ProtocolError: it does not belong to the blob, or made a whole of another hash.
         """
         self._supplies.chunk(sha256, index, payload)
+        reach("fetching")
 
     def step(self) -> None:
         """Do what is due."""
@@ -215,6 +217,7 @@ class Participation:
         if self._uplink.sending:
             try:
                 if self._uplink.step():
+                    reach("uploaded")
                     self._act(self._agent.sent(self._clock()))
             except ProtocolError as error:
                 self._give_up(self._agent.key, str(error))
@@ -247,6 +250,7 @@ class Participation:
                 case DropUpdate(answer):
                     self._blob = b""
                     self._saving(partial(self._outbox.settle, answer))
+                    reach("verdict kept")
                     if answer is not None:
                         self._emit(
                             {
@@ -289,6 +293,7 @@ class Participation:
 
         def on_batch(done: int, total: int) -> None:
             nonlocal said_at
+            reach("training")
             if done == total or self._clock() >= said_at + PROGRESS_INTERVAL_S:
                 said_at = self._clock()
                 event = {"event": "progress", "round": manifest.round, "batch": done, "batches": total}
@@ -336,6 +341,7 @@ class Participation:
                 metrics=metrics,
             )
             self._outbox.put(update, trained.blob)
+            reach("update kept")
         except (StorageError, ProtocolError) as problem:
             self._give_up(key, str(problem))
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from shared.crash_points import reach
 from shared.errors import BrokerError
 from shared.messages import Range, UpdateManifest, Want
 from shared.mqtt import MqttLink
@@ -97,6 +98,7 @@ class Uplink:
                 raise
             if sent:
                 self._waiting.popleft()
+                reach("uploading")
             return False
         if self._link.connected and self._link.flush(0):
             self.stop_sending()
