@@ -162,13 +162,13 @@ def _answers(
         for stable in read_video(file, recogniser):
             trace = PictureTrace() if traced else None
             reading = recogniser.read(stable.picture, trace=trace) if traced else stable.reading
-            values = tuple(solver.value(line.row) for line in reading.lines)
+            values = solver.values(line.row for line in reading.lines)
             yield Answer(str(file), stable.picture, reading, values, frame=stable.frame), trace
         return
     picture = load_quietly(file)
     trace = PictureTrace() if traced else None
     reading = recogniser.read(picture, trace=trace)
-    values = tuple(solver.value(line.row) for line in reading.lines)
+    values = solver.values(line.row for line in reading.lines)
     yield Answer(str(file), picture, reading, values), trace
 
 

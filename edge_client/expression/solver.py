@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,7 +21,11 @@ from edge_client.expression.value import NOTHING, VALUE_KINDS, Value, no_value
 from edge_client.expression.worker_process import WorkerGoneError, WorkerLateError, WorkerProcess
 
 TOO_HARD = no_value("it takes too long to work out")
+NO_TIME = no_value("the page takes too long to work out")
 NO_WORKER = no_value("the process that works it out ended")
+
+PAGE_S = 5.0
+"""So long may the lines of one page take together, in seconds."""
 
 _RETRY_S = 10.0
 _LATE_S = 60.0
@@ -91,6 +95,27 @@ class Solver:
         What has no value says why in words: ``no value: something is missing after +``. An ``=`` at the end asks for
         what stands before it.
         """
+        return self._value(row, within_s=self._limit_s)
+
+    def values(self, rows: Iterable[Row], *, within_s: float = PAGE_S) -> tuple[Value, ...]:
+        """Return what the lines of a page come to; they share the time, and what is answered at once comes first.
+
+        A line for which there was no time left says so, and is worked out when it is asked for again.
+
+        Args:
+            rows: the lines.
+            within_s: how long it may take, in seconds.
+        """
+        until = self._clock() + within_s
+        lines = list(rows)
+        values = [self._value(row, within_s=0.0) if self._clock() < until else NO_TIME for row in lines]
+        for at, row in enumerate(lines):
+            left_s = until - self._clock()
+            if values[at] is NO_TIME and left_s > 0:
+                values[at] = self._value(row, within_s=left_s)
+        return tuple(values)
+
+    def _value(self, row: Row, *, within_s: float) -> Value:
         symbols, depth = extent(row)
         if symbols > MAX_SYMBOLS:
             return no_value(f"it has more than {MAX_SYMBOLS} symbols")
@@ -102,14 +127,16 @@ class Solver:
             if self._clock() < until:
                 self._values.move_to_end(key)
                 return value
-        value, lasts_s = self._computed(row)
+        value, lasts_s = self._computed(row, within_s)
+        if lasts_s <= 0:
+            return value
         with self._lock:
             self._values[key] = value, self._clock() + lasts_s
             while len(self._values) > self._cached:
                 self._values.popitem(last=False)
         return value
 
-    def _computed(self, row: Row) -> tuple[Value, float]:
+    def _computed(self, row: Row, within_s: float) -> tuple[Value, float]:
         """Return a row's value, and for how many seconds it is remembered."""
         if not row:
             return NOTHING, float("inf")
@@ -120,15 +147,17 @@ class Solver:
         except NotAnExpressionError as error:
             return no_value(error.reason), float("inf")
         value = answer(tree, decimal=has_point(asked))
-        return (value, float("inf")) if value is not None else self._symbolic(tree)
+        return (value, float("inf")) if value is not None else self._symbolic(tree, within_s)
 
-    def _symbolic(self, tree: Tree) -> tuple[Value, float]:
+    def _symbolic(self, tree: Tree, within_s: float) -> tuple[Value, float]:
+        if within_s <= 0:
+            return NO_TIME, 0.0
         if self._clock() < self._retry_at:
             return NO_WORKER, 0.0
         try:
-            return _value(self._worker.ask({"tree": to_json(tree)}, limit_s=self._limit_s)), float("inf")
+            return _value(self._worker.ask({"tree": to_json(tree)}, limit_s=min(within_s, self._limit_s))), float("inf")
         except WorkerLateError:
-            return TOO_HARD, _LATE_S
+            return (NO_TIME, 0.0) if within_s < self._limit_s else (TOO_HARD, _LATE_S)
         except WorkerGoneError:
             # Not started, or killed for want of memory: trying again at once would end alike.
             self._retry_at = self._clock() + _RETRY_S

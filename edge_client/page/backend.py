@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,8 +34,8 @@ class Value(Protocol):
 class Values(Protocol):
     """Works out what expressions come to; see `edge_client.expression.Solver`."""
 
-    def value(self, row: Row) -> Value:
-        """Return the value of a row; never raises, and never takes long."""
+    def values(self, rows: Iterable[Row]) -> Sequence[Value]:
+        """Return the values of the lines of a page; never raises, and never takes long."""
 
 
 class LiveFrame(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -31,9 +30,6 @@ PHOTO_BYTES = 24 * 1024 * 1024
 
 MOST_UPLOADS = 4
 """So many photographs may come in at once: each is kept in memory until it is read."""
-
-SOLVING_S = 3.0
-"""A page of hard equations holds nobody up for longer; what is not known by then is left open until the next look."""
 
 Step = Callable[[Shelved], Shelved]
 
@@ -187,8 +183,7 @@ class ReadingRoutes:
         return self._tell(self._shelf.put(reading, origin=origin, picture=jpeg_of(picture)))
 
     def _tell(self, shelved: Shelved) -> dict[str, Any]:
-        until, solver = time.monotonic() + SOLVING_S, self._backend.solver
-        values = [solver.value(line.row) if time.monotonic() < until else None for line in shelved.reading.lines]
+        values = self._backend.solver.values(line.row for line in shelved.reading.lines)
         return {"reading": reading_json(shelved, values)}
 
     async def _change(self, request: Request, body: dict[str, Any], step: Step) -> Response:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from edge_client.expression import Solver, row_of
 from edge_client.expression.parser import parse
 from edge_client.expression.row import Raised, Row, Sign
+from edge_client.expression.solver import NO_TIME, TOO_HARD
 from edge_client.expression.tree_json import from_json, to_json
 from edge_client.expression.worker_process import WorkerGoneError, WorkerLateError, WorkerProcess
 from tests.edge_client.expression.rows import expressions, reckless_rows, signs
@@ -229,6 +231,32 @@ def test_the_worker_takes_little_memory(solver: Solver) -> None:
     status = Path(f"/proc/{solver.worker.pid}/status").read_text(encoding="ascii")
     resident_kb = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
     assert resident_kb < 100_000
+
+
+def test_a_page_of_hard_lines_shares_the_time() -> None:
+    """Many lines that each take their limit end with the page's time; what takes none is answered all the same.
+
+    A line that had no time says so, and is worked out when it is asked for again.
+    """
+    hard = [row_of(f"(x+1)^(999)={number}") for number in range(5)]
+    root = row_of("2^(1/2)")
+    with Solver(limit_s=0.3) as solver:
+        solver.value(root)  # the start of the process is not what is measured here
+        spent: list[float] = []
+        worker, ask = solver.worker, solver.worker.ask
+
+        def counted(request: dict[str, Any], *, limit_s: float) -> dict[str, Any]:
+            spent.append(limit_s)
+            return ask(request, limit_s=limit_s)
+
+        worker.ask = counted  # type: ignore[method-assign]
+        found = solver.values([*hard, root, row_of("1+1")], within_s=0.5)
+        assert [value.text for value in found[-2:]] == ["sqrt(2)", "2"]
+        assert {value.text for value in found[:-2]} <= {TOO_HARD.text, NO_TIME.text}
+        assert found[-3] is NO_TIME
+        assert 1 <= len(spent) <= 2
+        assert sum(spent) <= 0.5
+        assert solver.values([hard[-1]], within_s=60.0) == (TOO_HARD,)
 
 
 @given(reckless_rows())
