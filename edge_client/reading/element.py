@@ -23,9 +23,9 @@ class Choice(NamedTuple):
         score: the logarithm of how likely the ink looks like that, by its shape alone.
         extra: what else speaks for it: of a fraction, the scores of what it divides.
         middle: of `Habit`.
-        spread: of `Habit`, ``middle_spread``.
+        middle_variance: of that.
         log_size: the logarithm of `Habit`'s ``size``.
-        size_spread: of `Habit`.
+        size_variance: of that.
     """
 
     label: str
@@ -33,9 +33,9 @@ class Choice(NamedTuple):
     score: float
     extra: float
     middle: float
-    spread: float
+    middle_variance: float
     log_size: float
-    size_spread: float
+    size_variance: float
 
 
 @dataclass(slots=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from math import log
 from operator import or_
 
@@ -15,7 +15,7 @@ from edge_client.expression.row import Bar, Raised, Row, Sign
 from edge_client.reading.element import Candidate, Choice, Element, Path, Step, sorting_key
 from edge_client.reading.fractions import Division, divisions, is_flat
 from edge_client.reading.habits import FRACTION as FRACTION_HABIT
-from edge_client.reading.habits import commonness, habit, pieces
+from edge_client.reading.habits import Habit, commonness, habit, pieces
 from edge_client.reading.search import read_row
 from edge_client.reading.well_formed import FRACTION, kind
 from edge_client.vision.ink import InkPart
@@ -96,16 +96,8 @@ def _fraction(line: LineInk, elements: Sequence[Element], whole: Sequence[Elemen
     above, below = _atoms(whole, division.above), _atoms(whole, division.below)
     numerator, denominator = _parsed(line, elements, above), _parsed(line, elements, below)
     as_minus = max((choice.score for choice in own.choices if choice.label == "-"), default=_LEAST_BAR)
-    choice = Choice(
-        "-",
-        FRACTION,
-        0.0,
-        max(as_minus, _LEAST_BAR) + numerator.score + denominator.score,
-        FRACTION_HABIT.middle,
-        FRACTION_HABIT.middle_spread,
-        log(FRACTION_HABIT.size),
-        FRACTION_HABIT.size_spread,
-    )
+    divided = max(as_minus, _LEAST_BAR) + numerator.score + denominator.score
+    choice = Choice("-", FRACTION, 0.0, divided, *_lies(FRACTION_HABIT))
     return Element(
         atoms=own.atoms | above | below,
         top=min(whole[i].top for i in division.above),
@@ -153,10 +145,12 @@ def _choices(candidate: Candidate, line: LineInk) -> tuple[Choice, ...]:
 
 
 def _choice(label: str, score: float, extra: float) -> Choice:
-    known = habit(label)
-    return Choice(
-        label, kind(label), score, extra, known.middle, known.middle_spread, log(known.size), known.size_spread
-    )
+    return Choice(label, kind(label), score, extra, *_lies(habit(label)))
+
+
+@cache
+def _lies(known: Habit) -> tuple[float, float, float, float]:
+    return known.middle, known.middle_spread**2, log(known.size), known.size_spread**2
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,55 +2,93 @@
 
 A beam search from left to right. A state has used up some atoms; the next element is one that holds the leftmost of
 those that are left. What a step costs is the sum of how the ink looks (the classifier), how it lies (a Student-t
-likelihood of its middle and its size on the line as far as it is known, a scalar Kalman filter per level), and whether
-a well-formed expression goes on like that.
+likelihood of its middle and its size on the line as far as it is known, `edge_client.reading.levels`), and whether a
+well-formed expression goes on like that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import exp, log, log1p
+from collections.abc import Iterator, Sequence
+from math import exp, log, sqrt
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from edge_client.reading.element import Choice, Element, Path, Step
-from edge_client.reading.well_formed import END, START, STAYS_RAISED, UNBALANCED, follows, raised_share
+from edge_client.reading.levels import (
+    ANY_MIDDLE_VARIANCE,
+    ANY_SIZE,
+    ANY_SIZE_VARIANCE,
+    FREEDOM,
+    MIDDLE_UNIT,
+    SIZE_UNIT,
+    UNEXPLAINED,
+    Level,
+    Place,
+    open_after,
+    places_after,
+)
 
 BEAM = 12
 _MARGIN = 14.0  # nats below the best; a state so far behind does not recover
-_DEEPEST = 3  # superscripts in superscripts
+_SIZE_UNITS, _UNITS = SIZE_UNIT**-2, (SIZE_UNIT * MIDDLE_UNIT) ** -2
+_BEST_PLACE = 1.0  # nats, more than the best place of any habit brings
 
-_FREEDOM = 4.0  # of the Student-t: handwriting has outliers
-_TAIL = (_FREEDOM + 1) / 2
-_MIDDLE_UNIT, _SIZE_UNIT = 0.12, 0.25  # typical spreads: a step that lies as most do costs about nothing
-_MIDDLE_DRIFT, _SIZE_DRIFT = 0.05**2, 0.07**2  # of a line, from symbol to symbol
-_FIRST_SIZE = 0.45**2  # the variance of a first symbol's logarithmic size
-_UNEXPLAINED = -3.5  # the log-likelihood of a place that has nothing to do with the line
-_ANY_SIZE, _ANY_SIZE_VARIANCE, _ANY_MIDDLE_VARIANCE = -0.15, 0.4**2, 0.16**2
-_STAYS, _LEAVES = log(STAYS_RAISED), log1p(-STAYS_RAISED)
-
-# Superscripts on CROHME: by kind of base, how far the axis rises (in em; of a closing bracket or a fraction, above its
-# top) and by what factor the em shrinks, each with the normalised median deviation.
-_RISE = {"digit": (0.64, 0.21), "letter": (0.52, 0.20)}
-_RISE_OVER_TOP = (0.11, 0.21)
-_SHRINK = {"digit": (-0.41, 0.33), "letter": (-0.62, 0.29)}
-_SHRINK_OTHERS = (-0.50, 0.36)
-
-
-class _Level(NamedTuple):
-    axis: float
-    axis_variance: float
-    log_em: float
-    log_em_variance: float
-    kind: str
-    open: int
-    top: float
+_Way = tuple[float, "_State", Element, Choice, Place]
+"""A step that a state may take: the score after it, the state, what stands there, what it is, and on which level."""
 
 
 class _State(NamedTuple):
     score: float
     atoms: int
-    levels: tuple[_Level, ...]
+    levels: tuple[Level, ...]
+    marks: tuple[tuple[str, int], ...]  # of each level, what matters to what follows: the last kind, and open brackets
     trail: Any
+
+
+class _Bucket:
+    """The ways that lead to states with the same number of atoms.
+
+    Attributes:
+        least: a way with a score below it will not be among the best.
+    """
+
+    __slots__ = ("_beam", "_ways", "least")
+
+    def __init__(self, beam: int) -> None:
+        self._beam = beam
+        self._ways: list[_Way] = []
+        self.least = float("-inf")
+
+    def add(self, ways: list[_Way]) -> None:
+        """Take ways in, and raise the least score that still counts."""
+        mine = self._ways
+        mine += ways
+        if len(mine) > 3 * self._beam:
+            self._ways = list(self._best())
+
+    def states(self) -> list[_State]:
+        """Return the states that the best ways lead to, of those that go on alike only the best; the best first."""
+        return [_reached(way) for way in self._best()]
+
+    def _best(self) -> Iterator[_Way]:
+        ways = self._ways
+        ways.sort(key=itemgetter(0), reverse=True)
+        if not ways:
+            return
+        self.least = max(self.least, ways[0][0] - _MARGIN)
+        seen = set()
+        for way in ways:
+            score, state, element, choice, place = way
+            if score < self.least:
+                return
+            brackets = open_after(place.level.open, choice.kind)
+            key = (state.atoms | element.atoms, choice.label, state.marks[: place.depth], choice.kind, brackets)
+            if key not in seen:
+                seen.add(key)
+                yield way
+                if len(seen) == self._beam:
+                    self.least = score
+                    return
 
 
 def read_row(
@@ -66,28 +104,37 @@ def read_row(
         beam: how many states of the same atoms are kept.
     """
     order = _by_first_atom(elements, atoms, keys)
-    start = _Level(0.0, 0.0, log(em), _FIRST_SIZE, START, 0, 0.0)
-    agenda: dict[int, list[_State]] = {0: [_State(0.0, 0, (start,), None)]}
     total = atoms.bit_count()
+    buckets = [_Bucket(beam) for _ in range(total + 1)]
+    start = Level.of_row(em=em)
+    states = [_State(0.0, 0, (start,), ((start.kind, 0),), None)]
     for used in range(total):
-        for state in _pruned(agenda.pop(used, []), beam):
+        for state in states if used == 0 else buckets[used].states():
             left = atoms & ~state.atoms
-            for element in order[next(atom for atom in order if left >> atom & 1)]:
+            places = places_after(state.levels)
+            for element, size, best in order[next(atom for atom in order if left >> atom & 1)]:
                 if element.atoms & ~left:
                     continue
-                bucket = agenda.setdefault((state.atoms | element.atoms).bit_count(), [])
-                _extend(state, element, bucket)
-    ends = [_ended(state) for state in _pruned(agenda.get(total, []), beam)]
+                bucket = buckets[used + size]
+                if state.score + best >= bucket.least:
+                    _extend(state, places, element, bucket)
+    ends = [_ended(state) for state in (buckets[total].states() if total else states)]
     return sorted(ends, key=lambda path: -path.score)
 
 
-def _by_first_atom(elements: Sequence[Element], atoms: int, keys: Sequence[float]) -> dict[int, list[Element]]:
-    """List the elements of each atom, the atoms from left to right."""
-    order: dict[int, list[Element]] = {atom: [] for atom in sorted(_atoms(atoms), key=keys.__getitem__)}
+def _by_first_atom(
+    elements: Sequence[Element], atoms: int, keys: Sequence[float]
+) -> dict[int, list[tuple[Element, int, float]]]:
+    """List the elements of each atom, the atoms from left to right; with each its atoms and the most that it brings."""
+    order: dict[int, list[tuple[Element, int, float]]] = {
+        atom: [] for atom in sorted(_atoms(atoms), key=keys.__getitem__)
+    }
     for element in elements:
         if not element.atoms & ~atoms:
+            looks = max(choice.score + choice.extra for choice in element.choices)
+            known = (element, element.atoms.bit_count(), looks + _BEST_PLACE - UNEXPLAINED)
             for atom in _atoms(element.atoms):
-                order[atom].append(element)
+                order[atom].append(known)
     return order
 
 
@@ -95,142 +142,79 @@ def _atoms(bits: int) -> list[int]:
     return [i for i in range(bits.bit_length()) if bits >> i & 1]
 
 
-def _pruned(states: list[_State], beam: int) -> list[_State]:
-    """Keep the best states, and of those that go on alike only the best."""
-    states.sort(key=lambda state: -state.score)
-    kept: list[_State] = []
-    seen = set()
-    for state in states:
-        if state.score < states[0].score - _MARGIN or len(kept) == beam:
-            break
-        what = state.trail[2].label if state.trail else ""
-        key = (state.atoms, what, tuple((level.kind, level.open) for level in state.levels))
-        if key not in seen:
-            seen.add(key)
-            kept.append(state)
-    return kept
-
-
-def _extend(state: _State, element: Element, bucket: list[_State]) -> None:
-    """Append every way in which an element can go on a state.
+def _extend(state: _State, places: Sequence[Place], element: Element, bucket: _Bucket) -> None:
+    """Add every way in which an element can go on a state.
 
     What a place costs is the ratio of its likelihood to that of any symbol on any level. Without that, a superscript,
     whose place is less certain, would cost more than to take it for a part of its neighbour.
     """
-    levels = state.levels
-    last = len(levels) - 1
-    ways: list[tuple[float, float, _Level, Choice, int]] = []
+    middle, log_size = element.middle, element.log_size
     any_symbol = 1e-9
-    closed = 0.0
-    for depth in range(last, -1, -1):
-        level = levels[depth]
-        if depth == last:
-            share = raised_share(level.kind) if last < _DEEPEST else 0.0
-            prior = log1p(-share) + (_STAYS if depth else 0.0)
-            if share:
-                raised = _raised(level)
-                _place(ways, raised, element, depth + 1, prior=log(share), cost=0.0)
-                any_symbol += share * _any_likelihood(raised, element)
-        else:
-            prior = _LEAVES + (_STAYS if depth else 0.0)
-        _place(ways, level, element, depth, prior=prior, cost=closed)
-        any_symbol += exp(prior) * _any_likelihood(level, element)
-        closed += _closed(level)
+    for level, _, prior, _, _ in places:
+        any_symbol += exp(prior) * _any_likelihood(level, middle, log_size)
     # Where nothing explains the place, that costs.
-    total = max(log(any_symbol), _UNEXPLAINED)
-    atoms = state.atoms | element.atoms
-    for likelihood, cost, after, choice, depth in ways:
-        score = state.score + likelihood - total + cost + choice.extra
-        trail = (state.trail, element, choice, depth)
-        bucket.append(_State(score, atoms, (*levels[:depth], after), trail))
-
-
-def _place(
-    ways: list[tuple[float, float, _Level, Choice, int]],
-    level: _Level,
-    element: Element,
-    depth: int,
-    *,
-    prior: float,
-    cost: float,
-) -> None:
-    """Append every choice of an element on a level: its likelihood, what it costs, and the level after it."""
-    first = level.axis_variance == 0.0
-    for choice in element.choices:
-        size_variance = level.log_em_variance + choice.size_spread**2
-        size_miss = element.log_size - level.log_em - choice.log_size
-        likelihood = prior + choice.score + _student(size_miss, size_variance, _SIZE_UNIT)
-        gain = level.log_em_variance / size_variance * _trust(size_miss, size_variance)
-        log_em = level.log_em + gain * size_miss
-        log_em_variance = level.log_em_variance * (1 - gain) + _SIZE_DRIFT
-        em = exp(log_em)
-        if first:
-            axis, axis_variance = element.middle + choice.middle * em, choice.spread**2 + _MIDDLE_DRIFT
-        else:
-            variance = level.axis_variance + choice.spread**2
-            miss = (element.middle - level.axis) / em + choice.middle
-            likelihood += _student(miss, variance, _MIDDLE_UNIT)
-            gain = level.axis_variance / variance * _trust(miss, variance)
-            axis = level.axis + gain * miss * em
-            axis_variance = level.axis_variance * (1 - gain) + _MIDDLE_DRIFT
-        paid = cost + follows(level.kind, choice.kind)
-        brackets = level.open
-        if choice.kind == "open":
-            brackets += 1
-        elif choice.kind == "close":
-            if brackets:
-                brackets -= 1
+    so_far = state.score - max(log(any_symbol), UNEXPLAINED)
+    least = bucket.least
+    ways: list[_Way] = []
+    for place in places:
+        (axis, axis_variance, log_em, log_em_variance, _, _, _), _, prior, cost, costs = place
+        base = so_far + prior + cost
+        for choice in element.choices:
+            _, kind, looks, extra, choice_middle, middle_variance, choice_size, size_variance = choice
+            score = base + looks + extra + costs.get(kind, 0.0)
+            if score + _BEST_PLACE < least:
+                continue
+            # This runs thousands of times a picture: the two likelihoods (`_student`) share one logarithm.
+            variance = log_em_variance + size_variance
+            miss = log_size - log_em - choice_size
+            square = miss * miss
+            tail = 1 + square / (FREEDOM * variance)
+            if axis_variance == 0.0:
+                unlikely = variance * _SIZE_UNITS
             else:
-                paid += UNBALANCED
-        after = _Level(axis, axis_variance, log_em, log_em_variance, choice.kind, brackets, element.top)
-        ways.append((likelihood, paid, after, choice, depth))
+                unlikely = variance * _UNITS
+                gain = log_em_variance * (FREEDOM + 1) / ((FREEDOM + 1) * variance + square)
+                variance = axis_variance + middle_variance
+                miss = (middle - axis) / exp(log_em + gain * miss) + choice_middle
+                tail *= 1 + miss * miss / (FREEDOM * variance)
+                unlikely *= variance
+            square = tail * tail
+            score -= 0.5 * log(square * square * tail * unlikely)
+            if score >= least:
+                ways.append((score, state, element, choice, place))
+    bucket.add(ways)
 
 
-def _any_likelihood(level: _Level, element: Element) -> float:
+def _any_likelihood(level: Level, middle: float, log_size: float) -> float:
     """Return the likelihood of an element's place on a level where nothing is known of its label."""
-    size_miss = element.log_size - level.log_em - _ANY_SIZE
-    likelihood = _student(size_miss, level.log_em_variance + _ANY_SIZE_VARIANCE, _SIZE_UNIT)
+    variance = level.log_em_variance + ANY_SIZE_VARIANCE
+    miss = log_size - level.log_em - ANY_SIZE
+    tail = 1 + miss * miss / (FREEDOM * variance)
+    unlikely = variance * _SIZE_UNITS
     if level.axis_variance > 0.0:
-        miss = (element.middle - level.axis) / exp(level.log_em)
-        likelihood += _student(miss, level.axis_variance + _ANY_MIDDLE_VARIANCE, _MIDDLE_UNIT)
-    return exp(likelihood)
+        variance = level.axis_variance + ANY_MIDDLE_VARIANCE
+        miss = (middle - level.axis) / exp(level.log_em)
+        tail *= 1 + miss * miss / (FREEDOM * variance)
+        unlikely *= variance * MIDDLE_UNIT**-2
+    square = tail * tail
+    return 1 / sqrt(square * square * tail * unlikely)
 
 
-def _raised(level: _Level) -> _Level:
-    """Return the level of a superscript on the last symbol of a level."""
-    em = exp(level.log_em)
-    shrink, shrink_spread = _SHRINK.get(level.kind, _SHRINK_OTHERS)
-    if level.kind in _RISE:
-        rise, spread = _RISE[level.kind]
-        axis = level.axis - rise * em
-    else:
-        rise, spread = _RISE_OVER_TOP
-        axis = level.top - rise * em
-    # Spreads are in em of the superscript from here on.
-    spread *= exp(-shrink)
-    return _Level(
-        axis, spread**2 + 1e-6, level.log_em + shrink, level.log_em_variance + shrink_spread**2, START, 0, level.top
-    )
-
-
-def _closed(level: _Level) -> float:
-    return follows(level.kind, END) + level.open * UNBALANCED
+def _reached(way: _Way) -> _State:
+    """Return the state that a way leads to."""
+    score, state, element, choice, place = way
+    after = place.level.after(element, choice)
+    depth = place.depth
+    levels = (*state.levels[:depth], after)
+    marks = (*state.marks[:depth], (after.kind, after.open))
+    return _State(score, state.atoms | element.atoms, levels, marks, (state.trail, element, choice, depth))
 
 
 def _ended(state: _State) -> Path:
-    score = state.score + sum(_closed(level) for level in state.levels)
+    score = state.score + sum(level.closed() for level in state.levels)
     steps = []
     trail = state.trail
     while trail is not None:
         trail, element, choice, depth = trail
         steps.append(Step(element, choice, depth))
     return Path(score, tuple(reversed(steps)))
-
-
-def _student(miss: float, variance: float, unit: float) -> float:
-    return -_TAIL * log1p(miss * miss / (_FREEDOM * variance)) - 0.5 * log(variance / (unit * unit))
-
-
-def _trust(miss: float, variance: float) -> float:
-    """Return how much of a surprise is believed: the weight of a Student-t's residual."""
-    return (_FREEDOM + 1) / (_FREEDOM + 1 + miss * miss / variance)

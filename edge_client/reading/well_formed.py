@@ -6,6 +6,7 @@ figures, in the order of the ratio of observed to expected pairs in CROHME's row
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 START: Final = "start"
@@ -61,6 +62,20 @@ def kind(label: str) -> str:
 def follows(left: str, right: str) -> float:
     """Return the cost, 0 or less, of one kind after another on the same row."""
     return _COSTS[left].get(right, 0.0)
+
+
+@cache
+def costs_after(left: str, *, unopened: bool) -> dict[str, float]:
+    """Return what each kind costs after one on the same row; kinds that are missing cost nothing.
+
+    Args:
+        left: the kind before.
+        unopened: no bracket is open, so that one that closes has no partner.
+    """
+    costs = dict(_COSTS[left])
+    if unopened:
+        costs["close"] = costs.get("close", 0.0) + UNBALANCED
+    return costs
 
 
 def raised_share(base: str) -> float:
