@@ -13,11 +13,15 @@ from shared.errors import StorageError
 
 
 @contextmanager
-def write_atomically(path: Path) -> Iterator[IO[bytes]]:
+def write_atomically(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """Open a file for bytes that takes the place of ``path`` only when the block ends well.
 
     The bytes go to a temporary file beside it, are flushed to the disk, and the file is renamed: a reader, or a
     machine that loses power, sees the old file or the new one, never a part.
+
+    Args:
+        path: the file.
+        mode: its permissions. Until the rename only its owner can read it, whatever the umask is.
 
     Raises:
         StorageError: the folder cannot be written, or the disk is full.
@@ -30,7 +34,7 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).rename(path)
         temporary = None
         _sync_folder(path.parent)
@@ -41,13 +45,13 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
             Path(temporary).unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes | memoryview) -> None:
-    """Write a file whole or not at all.
+def write_bytes(path: Path, data: bytes | memoryview, *, mode: int = 0o644) -> None:
+    """Write a file whole or not at all, with these permissions.
 
     Raises:
         StorageError: the folder cannot be written, or the disk is full.
     """
-    with write_atomically(path) as file:
+    with write_atomically(path, mode=mode) as file:
         file.write(data)
 
 

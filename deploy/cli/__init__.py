@@ -21,6 +21,7 @@ COMMANDS = {
     "live": ("deploy.cli.live:command", "Read handwritten maths from a camera as it runs."),
     "data": ("deploy.cli.data:group", "Import, generate, split and show handwriting."),
     "model": ("deploy.cli.model:group", "Build, inspect, verify and evaluate models."),
+    "fleet": ("deploy.cli.fleet:group", "Say who belongs to a fleet: identities, certificates, access."),
     "doctor": ("deploy.cli.doctor:command", "Check that this machine can run Inkfleet."),
 }
 """Name, where it is defined, and its line in ``inkfleet --help``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -24,7 +25,8 @@ class BrokerAddress:
         password: its password; never shown.
         ca_file: PEM file of the authority that signed the broker's certificate; the system's authorities if None.
         cert_file: PEM file of our own certificate, for brokers that ask for one.
-        key_file: PEM file of its key.
+        key_file: PEM file of its key; None if the key is in the same file.
+        ca_data: certificates of authorities in PEM, in place of a file; then no others are trusted.
     """
 
     host: str
@@ -35,6 +37,17 @@ class BrokerAddress:
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
+    ca_data: str | None = field(default=None, repr=False)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it is on this machine, as far as its name tells: nobody else can listen in."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host.partition("%")[0]).is_loopback
+        except ValueError:
+            return False
 
     @classmethod
     def parse(cls, url: str) -> Self:

@@ -208,8 +208,7 @@ class Connection:
         if self._address.username is not None:
             client.username_pw_set(self._address.username, self._address.password)
         if self._address.tls:
-            files = (self._address.ca_file, self._address.cert_file, self._address.key_file)
-            client.tls_set_context(_tls_context(*files))
+            client.tls_set_context(tls_context(self._address))
         if self._will is not None:
             client.will_set(self._will.topic, self._will.payload, self._will.qos, self._will.retain)
         client.on_connect = self._on_connack
@@ -291,10 +290,21 @@ class _TlsSocket(ssl.SSLSocket):
             raise
 
 
+def tls_context(address: BrokerAddress) -> ssl.SSLContext:
+    """The TLS settings for an address: the broker's certificate and its name are checked.
+
+    Raises:
+        OSError: a file cannot be read, or holds no certificate or key that fit.
+    """
+    return _tls_context(address.ca_file, address.ca_data, address.cert_file, address.key_file)
+
+
 @functools.lru_cache(maxsize=8)
-def _tls_context(ca_file: str | None, cert_file: str | None, key_file: str | None) -> ssl.SSLContext:
+def _tls_context(
+    ca_file: str | None, ca_data: str | None, cert_file: str | None, key_file: str | None
+) -> ssl.SSLContext:
     # Shared between links: the system's authorities take megabytes and tens of milliseconds to load.
-    context = ssl.create_default_context(cafile=ca_file)
+    context = ssl.create_default_context(cafile=ca_file, cadata=ca_data)
     context.sslsocket_class = _TlsSocket
     if cert_file is not None:
         context.load_cert_chain(cert_file, key_file)
