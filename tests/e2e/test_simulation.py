@@ -23,6 +23,9 @@ Start = Callable[..., Command]
 FLEET = ("--devices", 3, "--rounds", 3, "--generated-samples", 120, "--lr", 0.1, "--seed", 3)
 """Small, and still a fleet that learns."""
 
+ONE_PROCESS = ("--workers", 1)
+"""The devices share a process where it is not devices that the test is about: each more costs seconds to start."""
+
 RESULTS = ["accuracy.png", "metrics.jsonl", "report.html", "run.json", "weights.safetensors"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e")]
@@ -133,7 +136,7 @@ def test_kill_9_leaves_no_process(inkfleet: Start) -> None:
 
 def test_ctrl_c_while_the_fleet_gathers_leaves_nothing(inkfleet: Start, tmp_path: Path) -> None:
     """Before the first round there is nothing to keep: no folder, no process. A second Ctrl-C only makes it faster."""
-    command = inkfleet("simulate", *FLEET, "--broker", "embedded", "--out", "run")
+    command = inkfleet("simulate", *FLEET, "--broker", "embedded", *ONE_PROCESS, "--out", "run")
     command.wait_for("3 devices through")
     command.interrupt()
     command.interrupt()
@@ -145,7 +148,7 @@ def test_ctrl_c_while_the_fleet_gathers_leaves_nothing(inkfleet: Start, tmp_path
 
 def test_a_broker_that_dies_ends_the_run_with_its_rounds_kept(inkfleet: Start, tmp_path: Path) -> None:
     """One line names the broker; the exit code is the broker's; the report has the rounds that were finished."""
-    command = inkfleet("simulate", *FLEET, "--broker", "embedded", "--out", "run")
+    command = inkfleet("simulate", *FLEET, "--broker", "embedded", *ONE_PROCESS, "--out", "run")
     command.wait_for("round 1 of 3")
     broker = next(one for one in command.family() if "embedded_server" in " ".join(one.cmdline()))
     broker.kill()
@@ -172,7 +175,7 @@ def test_a_full_disk_is_one_line(inkfleet: Start, tmp_path: Path) -> None:
     def small_disk() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 
-    command = inkfleet("simulate", *FLEET, "--broker", "embedded", "--out", "run", limit=small_disk)
+    command = inkfleet("simulate", *FLEET, "--broker", "embedded", *ONE_PROCESS, "--out", "run", limit=small_disk)
     assert command.end() == 7, command.lines
     assert command.leaves_nothing()
     assert command.lines[-1].startswith("inkfleet: ")

@@ -143,12 +143,12 @@ def test_the_same_data_is_not_added_twice(start: Callable[..., Process], tmp_pat
     """A second start with the same file reads nothing; with a longer file it adds what is new."""
     framed(20).save(tmp_path / "bars.npz")
     for expected in ({"added": 20, "known": 0}, {"unchanged": True}):
-        device = start("--data", str(tmp_path / "bars.npz"))
+        device = start("--no-page", "--data", str(tmp_path / "bars.npz"))
         assert expected.items() <= device.next("imported").items()
         device.next("connected")
         device.end(signal.SIGTERM)
     framed(30).save(tmp_path / "bars.npz")
-    device = start("--data", str(tmp_path / "bars.npz"))
+    device = start("--no-page", "--data", str(tmp_path / "bars.npz"))
     assert device.next("imported")["samples"] == 30
     device.end(signal.SIGTERM)
     with SampleStore.open(tmp_path / "kitchen" / "samples.sqlite") as store:
@@ -160,7 +160,7 @@ def test_a_device_says_goodbye(
     aggregator: ScriptedAggregator, start: Callable[..., Process], number: signal.Signals
 ) -> None:
     """Ctrl-C and SIGTERM end it with 130, and it is offline at once, under the number it was online with."""
-    device = start()
+    device = start("--no-page")
     session = device.next("connected")["session"]
     assert aggregator.next(DeviceState).online
     assert device.end(number)[0] == 130
@@ -174,7 +174,7 @@ def test_a_device_killed_while_it_uploads_resumes(
     """Killed between its chunks, the next process offers the same update, sends what is lacking, and trains nothing."""
     bars(60).save(tmp_path / "bars.npz")
     aggregator.deaf_to = lambda topic: topic.kind == "chunk" and topic.index > 4
-    device = start("--data", str(tmp_path / "bars.npz"))
+    device = start("--no-page", "--data", str(tmp_path / "bars.npz"))
     device.next("connected")
     aggregator.open_round(1)
     update = aggregator.next(UpdateManifest)
@@ -182,7 +182,7 @@ def test_a_device_killed_while_it_uploads_resumes(
     assert not aggregator.next(DeviceState, where=lambda state: not state.online).online
     aggregator.chunks_in.clear()
     aggregator.deaf_to = lambda topic: False
-    again = start()
+    again = start("--no-page")
     assert aggregator.next(UpdateManifest).blob == update.blob
     assert again.next("verdict")["verdict"] == "accepted"
     assert sorted(aggregator.chunks_in)[-1] == update.blob.chunks - 1
