@@ -1,0 +1,5 @@
+"""Faults on purpose: a line that can be made bad, and a run in which things are killed, cut and held at random.
+
+`proxy` is the line; `schedule` draws the faults of a run from a seed; `conductor` carries them out; `witness` and
+`account` say, from records that do not know of each other, whether anything was lost or counted twice.
+"""
