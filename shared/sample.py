@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import DataError
-from shared.standard_pen import LINE_LEVEL, SIDE, InkPoints
+from shared.standard_pen import LINE_LEVEL, SIDE, InkPoints, ink_places
 from shared.thinning import thin
 
 __all__ = [
@@ -162,7 +163,7 @@ def _crop(ink: NDArray[np.uint8], *, threshold: int) -> NDArray[np.uint8] | None
     """Cut ink to its box; None where it is a sample already."""
     if ink.ndim != 2 or ink.dtype != np.uint8:
         raise DataError(f"expected a grey (height, width) uint8 picture, got {ink.dtype} of shape {ink.shape}")
-    box = ink_box(ink, threshold=threshold)
+    box = ink_box(ink, threshold=threshold) if ink.shape == (SIDE, SIDE) else _box(ink, threshold=threshold)
     if box is None:
         raise DataError("the picture has no ink: every pixel is paper")
     if spans(ink, threshold=threshold):
@@ -171,6 +172,14 @@ def _crop(ink: NDArray[np.uint8], *, threshold: int) -> NDArray[np.uint8] | None
             return None
     left, top, width, height = box
     return ink[top : top + height, left : left + width]
+
+
+def _box(ink: NDArray[np.uint8], *, threshold: int) -> tuple[int, int, int, int] | None:
+    """Find the box of the ink as `ink_box` does, but faster."""
+    import cv2  # heavy: what is a sample already, as on a device that only trains, never needs it
+
+    left, top, width, height = cv2.boundingRect(cv2.compare(ink, threshold, cv2.CMP_GE))
+    return (left, top, width, height) if width else None
 
 
 def _bring(crop: NDArray[np.uint8], work: NDArray[np.uint8]) -> None:
@@ -185,12 +194,12 @@ def _bring(crop: NDArray[np.uint8], work: NDArray[np.uint8]) -> None:
         crop = cv2.compare(crop, level, cv2.CMP_GE)
         level = _FULL_SHARE * 255 * scale  # of what a line has left that was a pixel wide
     scaled = cv2.resize(crop, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    np.greater_equal(scaled, level, out=work[: size[1], : size[0]], casting="unsafe")
+    np.greater_equal(scaled, np.uint8(ceil(level)), out=work[: size[1], : size[0]].view(np.bool_))
 
 
 def _drawn(lines: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Fit thinned pictures' lines to samples, ``(n, 45, 45) uint8``."""
-    picture, rows, columns = np.nonzero(lines)
+    picture, rows, columns = ink_places(lines)
     counts = np.bincount(picture, minlength=len(lines))
     first = counts.cumsum() - counts
     points = np.stack([columns, rows])
