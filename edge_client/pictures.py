@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_client.decoding_room import part_that_fits
 from edge_client.vision.trace import Picture
 from shared.errors import DataError
 from shared.exif import orientation_of
@@ -84,7 +85,7 @@ def read_picture(path: Path) -> Picture:
     return decode_picture(data, name=str(path))
 
 
-def decode_picture(data: bytes, *, name: str) -> Picture:
+def decode_picture(data: bytes, *, name: str, room_bytes: int | None = None) -> Picture:
     """Decode a picture.
 
     Transparent pixels become white paper, or black paper where all that is visible is light.
@@ -92,12 +93,15 @@ def decode_picture(data: bytes, *, name: str) -> Picture:
     Args:
         data: the bytes of the file; its name does not matter, its first bytes do.
         name: what to call it in an error.
+        room_bytes: what decoding may take; a JPEG that would take more is decoded at a half, a quarter or an eighth of
+            its size, anything else is refused. None where memory is plenty.
 
     Returns:
         ``(height, width) uint8`` grey, or ``(height, width, 3) uint8`` BGR, upright, owned by the caller.
 
     Raises:
-        DataError: it is empty, no picture, cut off, damaged or too large; one line that begins with its name.
+        DataError: it is empty, no picture, cut off, damaged, too large, or has no room; one line that begins with its
+            name.
     """
     if not data:
         raise DataError(f"{name} is empty")
@@ -125,8 +129,14 @@ def decode_picture(data: bytes, *, name: str) -> Picture:
     try:
         if kind == "JPEG" and scans_of(data) > MOST_SCANS:
             raise DataError(f"{name} has more than {MOST_SCANS} scans; save it anew as JPEG or PNG")
+        part = 1 if room_bytes is None else part_that_fits(data, room_bytes=room_bytes)
+        if not part:
+            raise DataError(
+                f"{name} has {width * height / 1e6:.0f} megapixels, and there is no room to decode so many of this "
+                "kind; make it smaller, or send it as a plain JPEG"
+            )
         orientation = _orientation(data, kind)
-        decoded = _decoded(_plain_png(data) if kind == "PNG" else data)
+        decoded = _decoded(_plain_png(data) if kind == "PNG" else data, part=part)
     except (ValueError, IndexError, struct.error):
         decoded = None
     if decoded is None:
@@ -164,13 +174,16 @@ def _what_else(data: bytes) -> str:
     return f"is no picture; give {_READS}"
 
 
-def _decoded(data: bytes) -> NDArray[np.generic] | None:
+def _decoded(data: bytes, *, part: int) -> NDArray[np.generic] | None:
     import cv2  # heavy: a device that only trains never needs it
+
+    reduced = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+    flags = reduced[part] | cv2.IMREAD_IGNORE_ORIENTATION if part > 1 else cv2.IMREAD_UNCHANGED
 
     # What is wrong is said in one line of ours; OpenCV would tell the terminal about it in lines of its own.
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        picture: NDArray[np.generic] | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        picture: NDArray[np.generic] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         return None
     finally:

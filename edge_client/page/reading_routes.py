@@ -25,10 +25,13 @@ from edge_client.reading.result import Reading
 from edge_client.vision.trace import Picture
 from shared.labels import canonical_label
 
-PHOTO_BYTES = 24 * 1024 * 1024
+PHOTO_BYTES = 16 * 1024 * 1024
 """Room for a photograph: phones make 2 to 12 MB of it."""
 
-MOST_UPLOADS = 4
+PHOTO_ROOM_BYTES = 50_000_000
+"""Room for decoding one: 8 megapixels as they are, a larger JPEG at a half or a quarter of its size."""
+
+MOST_UPLOADS = 2
 """So many photographs may come in at once: each is kept in memory until it is read."""
 
 Step = Callable[[Shelved], Shelved]
@@ -176,7 +179,7 @@ class ReadingRoutes:
         return self._tell(self._shelf.keep(now))
 
     def _read_photo(self, data: bytes) -> dict[str, Any]:
-        picture = decode_picture(data, name="the picture")
+        picture = decode_picture(data, name="the picture", room_bytes=PHOTO_ROOM_BYTES)
         return self._keep(self._reader.read(picture), picture, origin="photo")
 
     def _keep(self, reading: Reading, picture: Picture, *, origin: str) -> dict[str, Any]:

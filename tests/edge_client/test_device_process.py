@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import httpx
 import numpy as np
 import pytest
@@ -124,7 +125,8 @@ def test_a_device_is_small_and_knows_no_tensorflow(
 def test_a_device_that_reads_and_trains_is_small_too(
     aggregator: ScriptedAggregator, start: Callable[..., Process], tmp_path: Path
 ) -> None:
-    """A camera's pictures are read, and shown on the page, while it trains: still within a small board's memory."""
+    """A camera's pictures are read, and photographs of phones on the page, while it trains: within a small board's
+    memory."""
     bars(600).save(tmp_path / "bars.npz")
     (tmp_path / "camera").mkdir()
     for number, text in enumerate(("3+4=7", "12-5=7")):
@@ -135,6 +137,12 @@ def test_a_device_that_reads_and_trains_is_small_too(
     aggregator.open_round(1, plan=TrainingPlan(local_epochs=1, lr=0.02))
     device.next("training")
     assert httpx.get(f"{url}api/live/frame", timeout=DEADLINE_S).content.startswith(JPEG)
+    for width, height in ((4000, 3000), (8064, 6048)):
+        photo = jpeg(cv2.resize(draw_scene("3+4=7", width=1000, height=750).picture, (width, height)))
+        answer = httpx.post(
+            f"{url}api/photos", content=photo, headers={"content-type": "image/jpeg"}, timeout=DEADLINE_S
+        )
+        assert len(answer.json()["reading"]["lines"]) == 1
     assert device.next("verdict")["verdict"] == "accepted"
     assert device.status("VmHWM") <= RSS_READING_LIMIT_MIB
 

@@ -265,6 +265,27 @@ def test_a_jpeg_of_endless_scans_is_refused() -> None:
     assert "scans" in refused(usual[:-2] + last * MOST_SCANS + usual[-2:])
 
 
+@pytest.mark.parametrize(("room", "part"), [(2 * 3 * 480 * 640, 1), (2 * 3 * 480 * 640 - 1, 2), (40_000, 8)])
+def test_a_jpeg_without_room_is_decoded_smaller(room: int, part: int) -> None:
+    """It is decoded at a half, a quarter or an eighth of its sides, and lies as its EXIF says, as it does in full."""
+    data = encoded(cv2.resize(scene(), (640, 480), interpolation=cv2.INTER_NEAREST), ".jpg")
+    block = b"Exif\0\0" + exif(6)
+    data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + data[2:]
+    small, full = decode_picture(data, name="it", room_bytes=room), decode_picture(data, name="it")
+    assert small.shape == (full.shape[0] // part, full.shape[1] // part, 3)
+    expected = cv2.resize(full, (small.shape[1], small.shape[0]), interpolation=cv2.INTER_AREA)
+    assert np.abs(small.astype(int) - expected).mean() < 3
+
+
+@pytest.mark.parametrize("options", [(".png",), (".webp",), (".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1)])
+def test_what_cannot_be_decoded_smaller_has_to_fit(options: tuple[str, *tuple[int, ...]]) -> None:
+    """Other kinds are refused where there is no room, and so is a JPEG that needs all its coefficients at once."""
+    data = encoded(scene(480, 640), *options)
+    with pytest.raises(DataError, match=r"^it has 0 megapixels, and there is no room to decode so many of this kind"):
+        decode_picture(data, name="it", room_bytes=1_800_000)
+    assert decode_picture(data, name="it", room_bytes=4_000_000).shape == (480, 640, 3)
+
+
 def test_a_file_of_too_many_bytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
     """A sparse file of terabytes is answered at once."""
     file = tmp_path / "large.png"

@@ -94,7 +94,7 @@ def test_an_announced_body_too_large_is_not_waited_for(any_server: PageServer) -
         b"Content-Length: 1099511627776\r\n\r\n",
     )
     assert status == 413
-    assert b"larger than 24 MiB" in body
+    assert b"larger than 16 MiB" in body
 
 
 def test_many_photographs_at_once(server: PageServer, client: httpx.Client) -> None:
