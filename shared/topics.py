@@ -124,7 +124,7 @@ class Topics:
         parts = topic.removeprefix(self.root + "/").split("/")
         if topic.startswith(self.root + "/") and len(parts) == 3 and parts[0] == "blob":
             return _sha256(parts[1], topic), _index(parts[2], topic)
-        raise ProtocolError(f"expected a topic {self.root}/blob/SHA256/INDEX, got {topic!r}")
+        raise ProtocolError(f"expected a topic {self.root}/blob/SHA256/INDEX, got {topic[:200]!r}")
 
     def parse_device(self, topic: str) -> DeviceTopic:
         """Read who and what a device's topic is about.
@@ -138,16 +138,16 @@ class Topics:
                 return DeviceTopic(parts[1], parts[2])
             if len(parts) == 5 and parts[2] == "chunk":
                 return DeviceTopic(parts[1], "chunk", _sha256(parts[3], topic), _index(parts[4], topic))
-        raise ProtocolError(f"expected a topic {self.root}/device/NAME/…, got {topic!r}")
+        raise ProtocolError(f"expected a topic {self.root}/device/NAME/…, got {topic[:200]!r}")
 
 
 def _sha256(text: str, topic: str) -> str:
     if not _SHA256.match(text):
-        raise ProtocolError(f"expected a SHA-256 of 64 hexadecimal digits in the topic, got {topic!r}")
+        raise ProtocolError(f"expected a SHA-256 of 64 hexadecimal digits in the topic, got {topic[:200]!r}")
     return text
 
 
 def _index(text: str, topic: str) -> int:
     if not _INDEX.match(text):
-        raise ProtocolError(f"expected a chunk index in the topic, got {topic!r}")
+        raise ProtocolError(f"expected a chunk index in the topic, got {topic[:200]!r}")
     return int(text)
