@@ -5,17 +5,16 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from aggregator.checkpoints import Checkpoints
 from aggregator.engine import ResumePoint
-from aggregator.settings import SHIPPED, AggregatorSettings
+from aggregator.settings import AggregatorSettings
 from aggregator.store import RunRecord, Store
 from shared.errors import RunError
 from shared.tensors import Tensors, decode_tensors, encode_tensors, sha256_of
 from tflite_models.bundle import ModelBundle
 from tflite_models.runtime.weights import Weights, initial_weights, load_weights
-from tflite_models.shipped_weights import default_weights_path
+from tflite_models.shipped_weights import first_weights_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +76,9 @@ def begin(
 
 
 def _first_weights(settings: AggregatorSettings, model: ModelBundle) -> Weights:
-    if settings.weights is None:
+    path = first_weights_path(settings.weights, label_set=settings.labels, built_in=settings.model is None)
+    if path is None:
         return initial_weights(model.manifest, seed=settings.seed)
-    path = default_weights_path(settings.labels) if settings.weights == Path(SHIPPED) else settings.weights
     return load_weights(path, model.manifest)
 
 

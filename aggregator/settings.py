@@ -16,9 +16,6 @@ from shared.transfer import DEFAULT_CHUNK_BYTES
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-SHIPPED = "shipped"
-"""In place of a file: the weights that ship for the label set."""
-
 RUN_DEFINING = (
     "rounds",
     "per_round",
@@ -52,7 +49,9 @@ class AggregatorSettings(Settings):
     labels: str = Field("arithmetic", description="the label set of the built-in model to train")
     model: Path | None = Field(None, description="the folder of a model of your own, instead of the built-in one")
     weights: Path | None = Field(
-        None, description=f"start from the weights in this safetensors file; {SHIPPED!r} for those that ship"
+        None,
+        description="start from the weights in this safetensors file; shipped: from those that ship, random: from "
+        "none; without it, from those that ship for the labels, if some do",
     )
     test_data: Path | None = Field(None, description="handwriting that every round's weights are tested on")
     resume: bool = Field(False, description="go on with the run in the folder")

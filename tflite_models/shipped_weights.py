@@ -10,6 +10,12 @@ from tflite_models.runtime.weights import Weights, load_weights
 
 WEIGHTS_FILE = "weights.safetensors"
 
+SHIPPED = "shipped"
+"""In place of a file: the weights that ship for the label set."""
+
+RANDOM = "random"
+"""In place of a file: weights drawn at random, as for a model that has learnt nothing."""
+
 
 def default_weights_path(label_set: str) -> Path:
     """Find the weights that ship for a label set's built-in model.
@@ -24,6 +30,29 @@ def default_weights_path(label_set: str) -> Path:
             "(--weights)"
         )
     return builtin_folder(label_set) / WEIGHTS_FILE
+
+
+def first_weights_path(chosen: Path | None, *, label_set: str, built_in: bool) -> Path | None:
+    """Find the weights that a run begins with.
+
+    Args:
+        chosen: a file, or `SHIPPED` or `RANDOM` in place of one; None for those that ship, where some do.
+        label_set: of the model.
+        built_in: whether the model is the built-in one; for another, none ship.
+
+    Returns:
+        Their file; None for random ones.
+
+    Raises:
+        ModelError: those that ship are asked for, and none do.
+    """
+    if chosen == Path(RANDOM):
+        return None
+    if chosen == Path(SHIPPED):
+        return default_weights_path(label_set)
+    if chosen is None and built_in and (builtin_folder(label_set) / WEIGHTS_FILE).is_file():
+        return builtin_folder(label_set) / WEIGHTS_FILE
+    return chosen
 
 
 def default_weights(label_set: str) -> Weights:

@@ -21,6 +21,7 @@ from shared.partition import device_names, hold_out_writers, parse_partition, pa
 from shared.topics import check_name
 from tflite_models.bundle import ModelBundle, builtin_bundle
 from tflite_models.runtime.weights import load_weights
+from tflite_models.shipped_weights import RANDOM, first_weights_path
 
 _HOLD_OUT, _DEAL = 1, 2
 """Streams of the seed, so that what is held out does not depend on how the rest is dealt out."""
@@ -102,14 +103,17 @@ def make_plan(settings: SimulationSettings, *, say: Callable[[str], None] = lamb
         raise SettingsError(f"--partition names the same one twice: {', '.join(settings.partition)}")
     bundle = ModelBundle.load(settings.model) if settings.model else builtin_bundle(settings.labels)
     labels = bundle.manifest.label_set_object() if settings.model else label_set(settings.labels)
-    if settings.weights is not None:
-        load_weights(settings.weights, bundle.manifest)
+    first = first_weights_path(settings.weights, label_set=settings.labels, built_in=settings.model is None)
+    if first is not None:
+        load_weights(first, bundle.manifest)
     notes: list[str] = []
 
     def note(line: str) -> None:
         notes.append(line)
         say(line)
 
+    if first is not None and settings.weights is None:
+        note(f"Begins with the weights that ship for {labels.name}; --weights {RANDOM} begins with none.")
     train, test, tested_on = _data(settings, labels, note)
     if any(way.kind == "writer" for way in ways) and len(ways) > 1:
         # Runs are compared on the same samples: those of the writers who have a device.

@@ -32,7 +32,11 @@ class SimulationSettings(Settings):
     )
     labels: str = Field("arithmetic", description=f"the classes to read: {', '.join(LABEL_SETS)}")
     model: Path | None = Field(None, description="the folder of a model of your own, instead of the built-in one")
-    weights: Path | None = Field(None, description="start from the weights in this safetensors file")
+    weights: Path | None = Field(
+        None,
+        description="start from the weights in this safetensors file; shipped: from those that ship, random: from "
+        "none; without it, from those that ship for the labels, if some do",
+    )
 
     partition: tuple[str, ...] = Field(
         ("writer",),

@@ -14,6 +14,7 @@ from shared.dataset import Dataset, concatenate
 from shared.errors import DataError, ModelError, SettingsError
 from shared.labels import ARITHMETIC
 from shared.sample import SIDE
+from tflite_models.shipped_weights import default_weights_path, first_weights_path
 
 
 def handwriting_of(writers: dict[str, int], *, labels: tuple[str, ...] = ARITHMETIC, seed: int = 0) -> Dataset:
@@ -181,3 +182,22 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     save_file({"dense/kernel": np.zeros((3, 3), np.float32)}, path)
     with pytest.raises(ModelError, match="another model"):
         make_plan(settings(devices=2, generated_samples=5, weights=path))
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights", "begins"),
+    [("algebra", None, "ship"), ("algebra", Path("random"), ""), ("arithmetic", None, "")],
+)
+def test_a_run_begins_with_weights_that_ship_where_some_do(labels: str, weights: Path | None, begins: str) -> None:
+    """It says so; asked for random ones, or where none ship, it begins with none."""
+    plan = make_plan(settings(devices=2, generated_samples=24, labels=labels, weights=weights))
+    assert any("Begins with the weights that ship for algebra" in note for note in plan.notes) == bool(begins)
+    found = first_weights_path(weights, label_set=labels, built_in=True)
+    assert found == (default_weights_path("algebra") if begins else None)
+
+
+def test_weights_that_ship_are_named_by_a_word() -> None:
+    """Asked for where none ship, the line says for which labels some do; another model has none of its own."""
+    with pytest.raises(ModelError, match="only for algebra"):
+        make_plan(settings(devices=2, generated_samples=5, weights=Path("shipped")))
+    assert first_weights_path(None, label_set="algebra", built_in=False) is None
