@@ -50,6 +50,22 @@ class Checkpoints:
             raise StorageError(f"the weights {path} are damaged: expected sha256 {sha256[:12]}, got another")
         return data
 
+    def rounds(self) -> list[int]:
+        """Return the rounds whose weights are there, the newest first.
+
+        Raises:
+            StorageError: the folder cannot be read.
+        """
+        try:
+            names = [file.name for file in self._folder.iterdir()] if self._folder.is_dir() else []
+        except OSError as error:
+            raise StorageError(f"cannot read the checkpoints {self._folder}: {error.strerror or error}") from error
+        return sorted((int(match[1]) for match in map(_NAME.match, names) if match), reverse=True)
+
+    def newest(self) -> int | None:
+        """Return the newest round whose weights are there; None if there are none."""
+        return next(iter(self.rounds()), None)
+
     def keep_only(self, rounds: Collection[int]) -> None:
         """Remove the weights of all other rounds.
 

@@ -33,6 +33,7 @@ from aggregator.engine import (
 from aggregator.evaluation import Evaluator
 from aggregator.events import EventLog
 from aggregator.ledger import RoundLedger
+from aggregator.patience import Patience
 from aggregator.receiver import Arrived
 from aggregator.reception import Reception
 from aggregator.run import Run, shapes_of
@@ -68,6 +69,7 @@ class Parts:
     log: EventLog
     sequence: RisingNumbers
     check: Check
+    patience: Patience
 
 
 class Coordinator:
@@ -353,7 +355,7 @@ class Coordinator:
 
     def _next_sequence(self) -> int:
         sequence = self._parts.sequence.next()
-        self._parts.sequence.remember(sequence)
+        self._parts.patience.insist(lambda: self._parts.sequence.remember(sequence))
         return sequence
 
     def _blobs(self, chunk_bytes: int) -> list[tuple[BlobRef, bytes]]:
@@ -406,7 +408,8 @@ class Coordinator:
         self._parts.checkpoints.keep_only(kept | {newest + 1})
 
     def _finish(self, effect: Finish) -> None:
-        write_bytes(self._settings.folder / "weights.safetensors", self._base_data)
+        weights = self._settings.folder / "weights.safetensors"
+        self._parts.patience.insist(lambda: write_bytes(weights, self._base_data))
         reach("last weights written")
         self._parts.store.finish_run(self._run, now_unix_s=self._wall_clock())
         self.finished_at = self._clock()

@@ -25,17 +25,29 @@ class Evaluator:
 
     Args:
         model: of the run.
-        test: the set; samples of labels that the model does not know are left out.
+        test: loads the set; samples of labels that the model does not know are left out.
         on_score: told of each round's score, or of the error that kept it from one; called on the evaluator's thread.
-
-    Raises:
-        DataError: the set has no sample of the model's labels.
     """
 
     def __init__(
-        self, model: ModelBundle, *, test: Dataset, on_score: Callable[[int, Score | Exception], None]
+        self, model: ModelBundle, *, test: Callable[[], Dataset], on_score: Callable[[int, Score | Exception], None]
     ) -> None:
-        labels = model.manifest.label_set_object()
+        self._model = model
+        self._test = test
+        self._on_score = on_score
+        self._images: NDArray[np.uint8] = np.empty((0, 0, 0), np.uint8)
+        self._labels: NDArray[np.int32] = np.empty(0, np.int32)
+        self._reader: FrozenReader | None = None
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="evaluation")
+
+    def load(self) -> None:
+        """Load the test set.
+
+        Raises:
+            DataError: it cannot be read, or has no sample of the model's labels.
+        """
+        labels = self._model.manifest.label_set_object()
+        test = self._test()
         usable = test.only(labels)
         if len(usable) == 0:
             there = ", ".join(list(test.counts())[:8]) or "nothing"
@@ -43,12 +55,17 @@ class Evaluator:
                 f"the test data has no sample of the labels {labels.name!r}; it has {there}; "
                 "choose other --test-data or other --labels"
             )
-        self._model = model
-        self._images: NDArray[np.uint8] = usable.images
-        self._labels = labels.encode(usable.labels)
-        self._on_score = on_score
-        self._reader: FrozenReader | None = None
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="evaluation")
+        self._images, self._labels = usable.images, labels.encode(usable.labels)
+
+    def load_beside(self) -> None:
+        """Load the test set on the evaluator's thread: a run that goes on does not wait for it."""
+        self._executor.submit(self._load_beside)
+
+    def _load_beside(self) -> None:
+        try:
+            self.load()
+        except Exception as error:  # whatever it is, the loop decides what becomes of the run
+            self._on_score(0, error)
 
     def submit(self, round_number: int, path: Path) -> None:
         """Test the weights in this file when those before are done.

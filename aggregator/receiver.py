@@ -75,7 +75,7 @@ class Receiver:
         """Take in an update's manifest, which has passed `check_manifest`.
 
         Returns:
-            What is lacking, if it is a repeat and its chunks do not come.
+            What is lacking, if its chunks wait to be asked for, or it is a repeat and they do not come.
 
         Raises:
             ProtocolError: it is larger than an update can be.
@@ -93,8 +93,9 @@ class Receiver:
         if self._total_bytes + manifest.blob.size_bytes > self._max_total_bytes:
             return None
         self._total_bytes += manifest.blob.size_bytes
-        self._incoming[device] = _Incoming(manifest, assembly, now, now + self._quiet_s)
-        return None
+        known = self._incoming[device] = _Incoming(manifest, assembly, now, now + self._quiet_s)
+        # After a restart of either side nothing is on its way: there is no use in waiting for it.
+        return None if manifest.follows else self._ask(device, known, now)
 
     def chunk(self, device: str, sha256: str, index: int, payload: bytes, *, now: float) -> Arrived | None:
         """Take in a chunk; return the update if it was the last one lacking."""

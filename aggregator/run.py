@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aggregator.checkpoints import Checkpoints
 from aggregator.engine import ResumePoint
+from aggregator.recovery import RunCard
 from aggregator.settings import AggregatorSettings
 from aggregator.store import RunRecord, Store
 from shared.errors import RunError
@@ -72,6 +73,7 @@ def begin(
     # One run's checkpoints at a time: those of a finished one make room, its last weights stay in weights.safetensors.
     # Not before the new run is on record: what fails until then leaves the old one whole.
     checkpoints.keep_only({0})
+    RunCard(record).write(settings.folder)
     return Run(record.run, ResumePoint(), weights, data, record.first_weights_sha256)
 
 
@@ -105,6 +107,10 @@ def resume(settings: AggregatorSettings, *, model: ModelBundle, store: Store, ch
     ]
     if differ:
         raise RunError(f"run {last.run} was started with {', '.join(differ)}; resume with the same settings")
+    card = RunCard.read(settings.folder)
+    if card is None or card.record.run != last.run:
+        # Begun by an earlier version, or ended just before it was written.
+        RunCard(last).write(settings.folder)
     point = store.resume_point(last.run)
     sha256 = last.first_weights_sha256
     if point.committed:

@@ -8,23 +8,29 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from aggregator.acceptance import Bounds
 from aggregator.aggregation import aggregation_for
+from aggregator.awake_clock import AwakeClock
 from aggregator.broadcast import Broadcast
 from aggregator.checkpoints import Checkpoints
 from aggregator.coordinator import Coordinator, Parts
 from aggregator.evaluation import Evaluator
 from aggregator.events import Event, EventLog, rewrite_metrics
-from aggregator.run import Run, begin, resume
+from aggregator.patience import Patience
+from aggregator.recovery import Recovered, RunCard, fault, recover
+from aggregator.run import Run, begin, new_run_name, resume, shapes_of
 from aggregator.sender import Sender
 from aggregator.settings import AggregatorSettings
 from aggregator.spool import Spool
-from aggregator.store import Store
+from aggregator.store import DamagedError, Store
 from aggregator.workbench import Broke, Outcome, Workbench
 from shared.dataset import Dataset
-from shared.errors import BrokerError, ProtocolError
+from shared.errors import BrokerError, ProtocolError, StorageError
+from shared.files import remove_unfinished
 from shared.folder_lock import FolderLock
 from shared.messages import Score, ServerState, decode
 from shared.mqtt import Backlog, BrokerAddress, Message, MqttLink, OutboxBounds, Will
@@ -37,6 +43,7 @@ from tflite_models.bundle import ModelBundle
 
 # How soon the loop notices that it is to stop.
 _STOP_LATENCY_S = 0.1
+_DATABASE = "aggregator.sqlite3"
 # What may wait for the loop, see `Backlog`.
 _INBOX_BYTES = 256 * 1024 * 1024
 # Small, so that a control message never waits behind more than this of a broadcast.
@@ -79,7 +86,13 @@ class _Scored:
     score: Score | Exception
 
 
-_Item = Message | Outcome | _LinkUp | _LinkDown | _Scored
+@dataclass(frozen=True)
+class _Said:
+    kind: str
+    fields: dict[str, Any]
+
+
+_Item = Message | Outcome | _LinkUp | _LinkDown | _Scored | _Said
 
 
 class Aggregator:
@@ -91,9 +104,10 @@ class Aggregator:
     Args:
         settings: of the aggregator.
         model: that the fleet trains.
-        test: what every round's weights are tested on; None for no test.
+        test: loads what every round's weights are tested on; None for no test.
         on_event: told each event, on the loop's thread; see `aggregator.events`.
-        clock: seconds, never running backwards.
+        clock: seconds, never running backwards. Deadlines go by it alone, but for time in which nothing ran here, see
+            `AwakeClock`.
         wall_clock: Unix time in seconds.
         credentials: sign what the aggregator says, and check what it is told; without them neither happens.
     """
@@ -103,7 +117,7 @@ class Aggregator:
         settings: AggregatorSettings,
         *,
         model: ModelBundle,
-        test: Dataset | None,
+        test: Dataset | Callable[[], Dataset] | None,
         on_event: Callable[[Event], None] = lambda event: None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -114,13 +128,17 @@ class Aggregator:
         self._model = model
         self._test = test
         self._on_event = on_event
-        self._clock = clock
+        self._clock = AwakeClock(clock)
         self._wall_clock = wall_clock
         self._topics = Topics(settings.fleet)
         self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._backlog = Backlog(most_bytes=_INBOX_BYTES)
         self._session = 0
         self._sessions: set[int] = set()
+        # What is said on the workbench's thread is told on the loop's.
+        self._workbench_patience = Patience(
+            say=lambda kind, **fields: self._inbox.put(_Said(kind, fields)), stop=threading.Event()
+        )
 
     def run(self, stop: threading.Event) -> RunSummary:
         """Run all rounds, or until ``stop`` is set. The calling thread is the loop.
@@ -142,15 +160,25 @@ class Aggregator:
             if self._test is not None:
                 evaluator = Evaluator(
                     self._model,
-                    test=self._test,
+                    test=self._test if callable(self._test) else partial(_given, self._test),
                     on_score=lambda number, score: self._inbox.put(_Scored(number, score)),
                 )
                 stack.callback(evaluator.stop)
-            store = stack.enter_context(Store(settings.folder / "aggregator.sqlite3"))
+                if settings.resume:
+                    evaluator.load_beside()
+                else:
+                    evaluator.load()
+            log = EventLog(settings.folder, listener=self._on_event)
+            patience = Patience(say=log.say, stop=stop)
             checkpoints = Checkpoints(settings.folder / "checkpoints")
             spool = Spool(settings.folder / "spool")
+            remove_unfinished(settings.folder, settings.folder / "checkpoints")
+            recovered = self._recover(checkpoints)
+            store = stack.enter_context(Store(settings.folder / _DATABASE, patience=patience))
             rewrite_metrics(settings.folder, store.metrics())
-            log = stack.enter_context(EventLog(settings.folder, listener=self._on_event))
+            stack.enter_context(log)
+            if recovered is not None:
+                log.say("recovered", run=recovered.run, round=recovered.round, reason=recovered.reason)
             link = self._connect(stack, stop)
             if link is None:
                 return self._never_began()
@@ -171,8 +199,10 @@ class Aggregator:
                 aggregation=aggregation_for(weighting=settings.weighting, clip_update_norm=settings.clip_update_norm),
                 bounds=bounds,
                 post=self._inbox.put,
+                patience=self._workbench_patience,
             )
             stack.callback(workbench.stop)
+            stack.callback(self._workbench_patience.give_up)
             sender = Sender(
                 link,
                 topics=self._topics,
@@ -197,6 +227,7 @@ class Aggregator:
                     log,
                     sequence=RisingNumbers(settings.folder / "sequence", clock=self._wall_clock),
                     check=self._credentials.check,
+                    patience=patience,
                 ),
                 bounds=bounds,
                 chunk_bytes=lambda: chunk_bytes_for(settings.chunk_bytes, link.max_packet_bytes),
@@ -215,6 +246,36 @@ class Aggregator:
                 ),
                 score=coordinator.last_score,
             )
+
+    def _recover(self, checkpoints: Checkpoints) -> Recovered | None:
+        """Look at the database; where it cannot be trusted, a run that is resumed goes on from its last checkpoint.
+
+        Raises:
+            StorageError: it cannot be trusted, and the run is not resumed, or has nothing to go on from.
+        """
+        settings, database = self._settings, self._settings.folder / _DATABASE
+        try:
+            with Store(database) as store:
+                card = RunCard.read(settings.folder)
+                contradiction = fault(store, checkpoints, card=card) if settings.resume else ""
+            wrong = f"the database {database} does not fit its weights: {contradiction}" if contradiction else ""
+        except DamagedError as error:
+            wrong = str(error)
+        if not wrong:
+            return None
+        if not settings.resume:
+            raise StorageError(f"{wrong}; add --resume to go on from the last checkpoint, or take another --folder")
+        now_unix_s = self._wall_clock()
+        return recover(
+            settings.folder,
+            database,
+            checkpoints=checkpoints,
+            shapes=shapes_of(self._model),
+            wrong=wrong,
+            stamp=time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_unix_s)),
+            name=new_run_name(now_unix_s),
+            now_unix_s=now_unix_s,
+        )
 
     def _begin(self, store: Store, checkpoints: Checkpoints) -> Run:
         if self._settings.resume:
@@ -300,13 +361,15 @@ class Aggregator:
     def _loop(
         self, coordinator: Coordinator, *, sender: Sender, log: EventLog, run: Run, stop: threading.Event
     ) -> None:
-        started = False
+        started = blocked = False
         while not stop.is_set() and not coordinator.done:
-            timeout_s = min(max(coordinator.wake_at - self._clock(), 0.0), _STOP_LATENCY_S)
+            timeout_s = _STOP_LATENCY_S
+            if not blocked:
+                timeout_s = min(max(coordinator.wake_at - self._clock(), 0.0), timeout_s)
             try:
                 item = self._inbox.get(timeout=timeout_s)
             except queue.Empty:
-                if started and self._clock() >= coordinator.wake_at:
+                if started and not blocked and self._clock() >= coordinator.wake_at:
                     coordinator.tick()
                 continue
             if isinstance(item, Message):
@@ -329,7 +392,15 @@ class Aggregator:
                 log.say("broker", connected=False, reason=item.reason)
             elif isinstance(item, _Scored):
                 coordinator.score(item.round, item.score)
+            elif isinstance(item, _Said):
+                # An update that came in time and finds no room on the disk must not miss the deadline by that.
+                blocked = item.kind == "blocked"
+                log.say(item.kind, **item.fields)
             else:
                 coordinator.outcome(item)
-            if started and self._clock() >= coordinator.wake_at:
+            if started and not blocked and self._clock() >= coordinator.wake_at:
                 coordinator.tick()
+
+
+def _given(test: Dataset) -> Dataset:
+    return test

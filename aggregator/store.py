@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,17 @@ from types import TracebackType
 from typing import Any, Self
 
 from aggregator.engine import Contribution, OpenRound, PublishRound, ResumePoint
-from shared.errors import StorageError
+from aggregator.patience import NoPatience, Patience
+from shared.errors import BlockedError, StorageError
 from shared.messages import UpdateManifest
 from shared.migrations import migrate, steps
+
+# How long a statement waits for another process that holds the database; then it is said, and tried again.
+_BUSY_S = 1.0
+
+
+class DamagedError(StorageError):
+    """What is in the database cannot be trusted."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +61,33 @@ class Store:
 
     Args:
         path: of the database file.
+        patience: for a disk that is full, or another process that holds the database; without it, either is an error.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience: Patience | None = None) -> None:
         self._path = path
+        self._patience = patience or NoPatience()
         self._connection: sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:
         """Open the database, and bring its schema up to date.
 
         Raises:
-            StorageError: it cannot be opened, is damaged, or was written by a later version.
+            DamagedError: its pages contradict each other, or it is no database.
+            StorageError: it cannot be opened, or was written by a later version.
         """
         with self._guard("open"):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, isolation_level=None)
+            connection = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_S)
             self._connection = connection
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
+                # Every change reaches the database file itself: where the -wal file beside it is lost, nothing is.
+                connection.execute("PRAGMA wal_autocheckpoint = 1")
+                if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                    raise DamagedError(f"the database {self._path} is damaged: its pages contradict each other")
                 migrate(connection, steps("aggregator.migrations"), what=f"database {self._path}")
             except BaseException:
                 self.close()
@@ -96,6 +111,42 @@ class Store:
             "INSERT INTO runs (run, started_unix_s, model_sha256, first_weights_sha256, settings) VALUES (?,?,?,?,?)",
             (record.run, now_unix_s, record.model_sha256, record.first_weights_sha256, _dump(record.settings)),
         )
+
+    def begin_recovered_run(
+        self,
+        record: RunRecord,
+        rounds: Sequence[CommittedRound],
+        *,
+        metrics: Mapping[int, dict[str, Any]],
+        roster: Sequence[str],
+        now_unix_s: float,
+    ) -> None:
+        """Record a run some of whose rounds were committed under another name, whole or not at all.
+
+        Args:
+            record: the run.
+            rounds: its committed ones.
+            metrics: their lines, by the round.
+            roster: the devices that were there in the last round.
+            now_unix_s: Unix time in seconds.
+        """
+        with self._guard("write") as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                self.begin_run(record, now_unix_s=now_unix_s)
+                for one in rounds:
+                    connection.execute(
+                        "INSERT INTO rounds (run, round, attempt, status, invited, roster, quorum, opened_unix_s, "
+                        "weights_sha256, cost) VALUES (?,?,1,'committed','[]',?,0,?,?,?)",
+                        (record.run, one.round, _dump(roster), now_unix_s, one.weights_sha256, _dump(one.cost)),
+                    )
+                for number, line in metrics.items():
+                    self.add_metrics(record.run, number, line)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
 
     def last_run(self) -> RunRecord | None:
         """Return the run that was started last, if there is one."""
@@ -218,8 +269,11 @@ class Store:
         return [int(row[0]) for row in rows]
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        with self._guard("write") as connection:
-            connection.execute(statement, values)
+        def write() -> None:
+            with self._guard("write") as connection:
+                connection.execute(statement, values)
+
+        self._patience.insist(write)
 
     def _row(self, statement: str, values: tuple[Any, ...] = ()) -> Any:
         with self._guard("read") as connection:
@@ -234,7 +288,18 @@ class Store:
         try:
             yield self._connection
         except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"cannot {doing} the database {self._path}: {error}") from error
+            said = f"cannot {doing} the database {self._path}: {error}"
+            raise _kind_of(error)(said) from error
+
+
+def _kind_of(error: Exception) -> type[StorageError]:
+    """Tell what may pass, and what is beyond repair, from the rest."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return BlockedError
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DamagedError
+    return StorageError
 
 
 def _dump(value: Any) -> str:

@@ -10,6 +10,7 @@ from aggregator.acceptance import Bounds, Refusal, check_tensors
 from aggregator.aggregation import Aggregation, Measurements
 from aggregator.checkpoints import Checkpoints
 from aggregator.engine import Contribution
+from aggregator.patience import Patience
 from aggregator.receiver import Arrived
 from aggregator.spool import Spool
 from shared.crash_points import reach
@@ -73,6 +74,7 @@ class Workbench:
         aggregation: how updates are averaged.
         bounds: what an update may be.
         post: takes each outcome; called on the workbench's thread.
+        patience: for a disk that is full.
     """
 
     def __init__(
@@ -83,12 +85,14 @@ class Workbench:
         aggregation: Aggregation,
         bounds: Bounds,
         post: Callable[[Outcome], None],
+        patience: Patience,
     ) -> None:
         self._spool = spool
         self._checkpoints = checkpoints
         self._aggregation = aggregation
         self._bounds = bounds
         self._post = post
+        self._patience = patience
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="workbench")
 
     def examine(self, arrived: Arrived, *, base: Tensors, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -109,7 +113,7 @@ class Workbench:
         """Make a round's weights durable; posts `Written`."""
 
         def work() -> Outcome:
-            self._checkpoints.put(round_number, data)
+            self._patience.insist(lambda: self._checkpoints.put(round_number, data))
             reach("weights written")
             return Written(round_number)
 
@@ -137,7 +141,10 @@ class Workbench:
             return Garbled(arrived.device, manifest, str(error))
         refusal = check_tensors(data, shapes=shapes, base=base, bounds=self._bounds)
         if refusal is None:
-            self._spool.put(data, round_number=manifest.round, device=arrived.device, sha256=manifest.blob.sha256)
+            number, sha256 = manifest.round, manifest.blob.sha256
+            self._patience.insist(
+                lambda: self._spool.put(data, round_number=number, device=arrived.device, sha256=sha256)
+            )
             reach("update spooled")
         return Examined(arrived.device, manifest, refusal)
 

@@ -371,7 +371,8 @@ class Agent:
             return []
         self._offer_at = now + self._timing.repeat.wait_s(self._offers, uniform=self._uniform)
         self._offers += 1
-        effects: list[Effect] = [Offer(update.model_copy(update={"attempt": manifest.attempt}))]
+        offered = update.model_copy(update={"attempt": manifest.attempt, "follows": self._fresh})
+        effects: list[Effect] = [Offer(offered)]
         if self._fresh:
             # The first time everything is lacking; later, and after a restart, the aggregator says what is.
             self._fresh = False

@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from edge_client.agent import Answer, RoundKey
-from shared.errors import StorageError
+from shared.errors import BlockedError, StorageError
 from shared.files import write_bytes
 from shared.messages import MessageModel, Name, Sha256, UpdateManifest
 from shared.tensors import sha256_of
@@ -63,7 +63,8 @@ class Outbox:
         """Keep the verdict, if there is one, and delete the update.
 
         Raises:
-            StorageError: the folder cannot be written; the update is still there.
+            StorageError: the folder cannot be written. The update is gone nevertheless: after a restart the verdict is
+                had again, by the same update trained again.
         """
         if answer is not None:
             stored = _StoredAnswer(
@@ -74,7 +75,12 @@ class Outbox:
                 verdict=answer.verdict,
                 reason=answer.reason,
             )
-            write_bytes(self._folder / _ANSWER, stored.encode())
+            try:
+                write_bytes(self._folder / _ANSWER, stored.encode())
+            except BlockedError:
+                # The disk is full: without the update there is room for a line.
+                self._delete(keep="")
+                write_bytes(self._folder / _ANSWER, stored.encode())
         self._delete(keep="")
 
     def load(self) -> Kept:

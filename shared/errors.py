@@ -9,6 +9,7 @@
     ├── BrokerError (5)      the MQTT broker is absent, refuses, or was lost
     ├── ProtocolError (6)    bytes from outside break the protocol
     ├── StorageError (7)     a file or database cannot be read or written
+    │   └── BlockedError     … now: the disk is full, or another process holds the database
     └── RunError (8)         a training run cannot start or go on
 
 A message is one line: what was wrong, where, and what to do. ``docs/reference/exit-codes.md`` explains each code.
@@ -61,6 +62,10 @@ class StorageError(InkfleetError):
     """A file or a database cannot be read or written."""
 
     exit_code = 7
+
+
+class BlockedError(StorageError):
+    """A file or a database cannot be written now, and may be later: the disk is full, or another process holds it."""
 
 
 class RunError(InkfleetError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from shared.errors import StorageError
+from shared.errors import BlockedError, StorageError
+
+_UNFINISHED = ".unfinished"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says where room on the disk would mend it."""
 
 
 @contextmanager
@@ -24,12 +29,13 @@ def write_atomically(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
         mode: its permissions. Until the rename only its owner can read it, whatever the umask is.
 
     Raises:
-        StorageError: the folder cannot be written, or the disk is full.
+        BlockedError: the disk is full.
+        StorageError: the folder cannot be written.
     """
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_UNFINISHED, dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
@@ -39,7 +45,7 @@ def write_atomically(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
         temporary = None
         _sync_folder(path.parent)
     except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+        raise storage_error(f"cannot write {path}", error) from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
@@ -49,10 +55,30 @@ def write_bytes(path: Path, data: bytes | memoryview, *, mode: int = 0o644) -> N
     """Write a file whole or not at all, with these permissions.
 
     Raises:
-        StorageError: the folder cannot be written, or the disk is full.
+        BlockedError: the disk is full.
+        StorageError: the folder cannot be written.
     """
     with write_atomically(path, mode=mode) as file:
         file.write(data)
+
+
+def storage_error(doing: str, error: OSError) -> StorageError:
+    """Put a failure to write into words: ``doing`` and why; a `BlockedError` where room on the disk would mend it."""
+    kind = BlockedError if error.errno in NO_ROOM else StorageError
+    return kind(f"{doing}: {error.strerror or error}")
+
+
+def remove_unfinished(*folders: Path) -> int:
+    """Remove what writes left behind in these folders when their process was killed; return how many files.
+
+    Call it only where nobody else can be writing: by the holder of the folders' lock, before it writes itself.
+    """
+    removed = 0
+    for folder in folders:
+        for file in folder.glob(f".*{_UNFINISHED}"):
+            file.unlink(missing_ok=True)
+            removed += 1
+    return removed
 
 
 def _sync_folder(folder: Path) -> None:

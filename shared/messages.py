@@ -223,6 +223,7 @@ class UpdateManifest(MessageModel):
         samples: how many samples it was trained on, once each.
         base: the hash of the global weights it started from.
         blob: the safetensors file of its weights.
+        follows: whether its chunks follow by themselves; if not, they wait to be asked for.
     """
 
     run: Name
@@ -232,6 +233,7 @@ class UpdateManifest(MessageModel):
     base: Sha256
     blob: BlobRef
     metrics: LocalMetrics
+    follows: bool = True
 
 
 class Reply(MessageModel):

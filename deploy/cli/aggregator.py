@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from deploy.cli.telling import NO_BAR, Bar, telling
 
 if TYPE_CHECKING:
     from aggregator.service import RunSummary
+    from shared.dataset import Dataset
+    from shared.labels import LabelSet
 
 
 @click.command()
@@ -34,19 +37,24 @@ def command(settings: AggregatorSettings, *, as_json: bool) -> None:
     Example: inkfleet aggregator --broker mqtt://127.0.0.1:1883 --min-devices 2 --rounds 20 --test-data digits.npz
     """
     from aggregator.service import Aggregator
-    from deploy.datasets import open_any
     from tflite_models.bundle import ModelBundle, builtin_bundle
 
     model = ModelBundle.load(settings.model) if settings.model is not None else builtin_bundle(settings.labels)
     test = None
     if settings.test_data is not None:
-        test = open_any(settings.test_data, labels=model.manifest.label_set_object()).dataset
+        test = partial(_open_test, settings.test_data, model.manifest.label_set_object())
     bar = partial(_bar, rounds=settings.rounds)
     with _stopped_by_signals() as stop, telling(in_words, as_json=as_json, bar=bar) as on_event:
         summary = Aggregator(settings, model=model, test=test, on_event=on_event).run(stop)
     if not summary.finished:
         click.echo(_how_to_resume(settings, summary), err=True)
         sys.exit(INTERRUPTED)
+
+
+def _open_test(path: Path, labels: LabelSet) -> Dataset:
+    from deploy.datasets import open_any
+
+    return open_any(path, labels=labels).dataset
 
 
 @contextmanager
@@ -110,6 +118,12 @@ def in_words(event: dict[str, Any]) -> str:
             f"warning: another aggregator is online in fleet {event['fleet']}; two of them disturb each other: "
             "stop one, or take another --fleet"
         )
+    if kind == "blocked":
+        return f"waiting: {event['reason']}; trying again until it can be done"
+    if kind == "unblocked":
+        return f"done after {event['blocked_s']:.0f} s: {event['reason'].split(':')[0].removeprefix('cannot ')}"
+    if kind == "recovered":
+        return f"warning: {event['reason']}"
     if kind == "dropped":
         return f"{event['count']} messages were passed over: {event['reason']}"
     if kind == "finished":

@@ -22,9 +22,10 @@ from aggregator.run import shapes_of
 from aggregator.sender import Sender
 from aggregator.service import Aggregator, RunSummary
 from aggregator.settings import AggregatorSettings
+from aggregator.spool import Spool
 from deploy.brokers import RunningBroker, start_broker
 from shared.dataset import Dataset
-from shared.errors import BrokerError, DataError, ModelError, RunError, StorageError
+from shared.errors import BlockedError, BrokerError, DataError, ModelError, RunError
 from shared.labels import label_set
 from shared.messages import DeviceState, RoundManifest, ServerState
 from shared.mqtt import Message, MqttLink
@@ -439,14 +440,14 @@ def test_a_broker_that_dies_is_waited_for(
         assert running.end().weights_sha256 == sha256_of(expected)
 
 
-def test_a_full_disk_ends_the_run_in_a_line_and_acknowledges_nothing(
+def test_a_full_disk_is_waited_for_and_nothing_is_acknowledged_meanwhile(
     serve: Callable[..., Running],
     devices: Callable[..., FakeDevice],
     model: ModelBundle,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """When an update cannot be written, its device has no verdict, nothing is left half-written, and --resume works."""
+    """An update that cannot be written has no verdict and leaves nothing half-written; with room the run goes on."""
     fsync = os.fsync
 
     def full(descriptor: int) -> None:
@@ -456,14 +457,32 @@ def test_a_full_disk_ends_the_run_in_a_line_and_acknowledges_nothing(
 
     device = devices("a")
     monkeypatch.setattr(os, "fsync", full)
-    running = serve(rounds=1)
-    with pytest.raises(StorageError, match=r"cannot write .*spool.*No space left on device"):
-        running.end()
+    running = serve(rounds=1, deadline_s=1.0)
+    blocked = running.until("blocked")
+    assert "No space left on device" in blocked["reason"]
+    assert "spool" in blocked["reason"]
     assert device.replies.empty()
     assert not [path for path in (tmp_path / "run" / "spool").rglob("*") if path.is_file()]
     monkeypatch.undo()
+    assert running.until("unblocked")["reason"] == blocked["reason"]
     expected = encode_tensors(expected_weights(model, rounds=1, samples={"a": 100}))
-    assert serve(rounds=1, resume=True).end().weights_sha256 == sha256_of(expected)
+    assert running.end().weights_sha256 == sha256_of(expected)
+
+
+def test_waiting_for_room_ends_with_the_run(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stops an aggregator that waits for room on the disk does not wait with it."""
+
+    def full(self: Spool, data: bytes, **where: Any) -> None:
+        raise BlockedError("cannot write it: No space left on device")
+
+    devices("a")
+    monkeypatch.setattr(Spool, "put", full)
+    running = serve(rounds=1)
+    running.until("blocked")
+    running.stop.set()
+    assert not running.end().finished
 
 
 def test_a_broker_that_is_absent_is_an_error_in_bounded_time(serve: Callable[..., Running], unused_port: int) -> None:
