@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -51,3 +52,6 @@ def _read() -> dict[str, Asset]:
 
 ASSETS = _read()
 """By name."""
+
+LOGIN_ASSETS = frozenset(re.findall(r"/assets/([\w.-]+)", ASSETS["login.html"].body.decode()))
+"""What the login form is made of: whoever has no token yet may load these files, and no others."""

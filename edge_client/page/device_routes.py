@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from edge_client.page.backend import Backend
 from edge_client.page.drawing import MOST_POINTS, MOST_STROKES, PEN_WIDTH
@@ -26,6 +27,21 @@ MOST_LISTENERS = 16
 _LOOK_S = 0.2  # news comes at most five times a second: a person reads no faster
 _BEAT_S = 15.0  # a comment now and then tells whether anybody still listens
 _FRAME_WAIT_S = 5.0
+
+
+class _Counted(StreamingResponse):
+    """An answer that is counted from when it is given, before anything else can be asked, until it has ended."""
+
+    def __init__(self, content: AsyncIterator[str], *, count: Callable[[int], None], media_type: str) -> None:
+        super().__init__(content, media_type=media_type)
+        self._count = count
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._count(1)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._count(-1)
 
 
 class DeviceRoutes:
@@ -85,28 +101,27 @@ class DeviceRoutes:
         """Tell what changes, as server-sent events (HTML standard, section 9.2)."""
         if self._listeners >= MOST_LISTENERS:
             raise RefusedError(503, "too many pages are open on this device; close one")
-        return StreamingResponse(self._stream(), media_type="text/event-stream")
+        return _Counted(self._stream(), count=self._count, media_type="text/event-stream")
+
+    def _count(self, more: int) -> None:
+        self._listeners += more
 
     async def _stream(self) -> AsyncIterator[str]:
-        self._listeners += 1
-        try:
-            told: dict[str, Any] = {}
-            quiet_s = 0.0
-            while not self._closing.is_set():
-                quiet_s += _LOOK_S
-                for event, version, tell in await anyio.to_thread.run_sync(self._versions):
-                    if told.get(event, ...) != version:
-                        told[event] = version
-                        data = await anyio.to_thread.run_sync(tell)
-                        yield f"event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
-                        quiet_s = 0.0
-                if quiet_s >= _BEAT_S:
-                    yield ": still here\n\n"
+        told: dict[str, Any] = {}
+        quiet_s = 0.0
+        while not self._closing.is_set():
+            quiet_s += _LOOK_S
+            for event, version, tell in await anyio.to_thread.run_sync(self._versions):
+                if told.get(event, ...) != version:
+                    told[event] = version
+                    data = await anyio.to_thread.run_sync(tell)
+                    yield f"event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
                     quiet_s = 0.0
-                with anyio.move_on_after(_LOOK_S):
-                    await self._closing.wait()
-        finally:
-            self._listeners -= 1
+            if quiet_s >= _BEAT_S:
+                yield ": still here\n\n"
+                quiet_s = 0.0
+            with anyio.move_on_after(_LOOK_S):
+                await self._closing.wait()
 
     def _versions(self) -> list[tuple[str, Any, Any]]:
         return [

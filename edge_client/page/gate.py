@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge_client.page.assets import LOGIN_ASSETS
 from edge_client.page.keyring import COOKIE, Keyring
 from edge_client.page.login import login_page
 from edge_client.page.refusal import RefusedError, refusal
@@ -28,7 +30,10 @@ SECURITY_HEADERS = {
 
 FAULT = "the device failed at this; it goes on"
 
-_OPEN_TO_ALL = ("/assets/", "/login")
+_OPEN_TO_ALL = frozenset({"/login", *(f"/assets/{name}" for name in LOGIN_ASSETS)})
+"""What is answered without the token: the form, and the files that it is made of."""
+
+_HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::\d*)?")  # RFC 3986, section 3.2.2
 _LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 
 
@@ -68,23 +73,31 @@ class Gate:
             answer = self._refusal(scope) or self._application
             await answer(scope, receive, guarded)
         except Exception as error:
-            self._trouble(f"the page failed at {scope['method']} {scope['path'][:80]}: {type(error).__name__}: {error}")
+            # The address is a stranger's: nothing in it may move a terminal's cursor.
+            where = f"{scope['method']} {ascii(scope['path'][:80])[1:-1]}"
+            self._trouble(f"the page failed at {where}: {type(error).__name__}: {error}")
             if not begun:
                 await refusal(500, FAULT)(scope, receive, guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         try:
+            self._check_framing(headers)
             self._check_name(headers)
             self._check_origin(scope, headers)
         except RefusedError as refused:
             return refused.response()
         path: str = scope["path"]
-        if not self._keyring.needed or path.startswith(_OPEN_TO_ALL) or self._let_in(headers):
+        if not self._keyring.needed or path in _OPEN_TO_ALL or self._let_in(headers):
             return None
         if path == "/":
-            return None if b"token=" in scope["query_string"] else login_page(status=401)
+            return None if "token" in QueryParams(scope["query_string"]) else login_page(status=401)
         return refusal(401, "this page needs its token: open it at / and log in")
+
+    def _check_framing(self, headers: Headers) -> None:
+        """Refuse a body whose end is told in two ways, which a proxy may see elsewhere (RFC 9112, section 6.1)."""
+        if "transfer-encoding" in headers and "content-length" in headers:
+            raise RefusedError(400, "the request says in two ways how long it is", headers={"connection": "close"})
 
     def _check_name(self, headers: Headers) -> None:
         host = headers.get("host", "")
@@ -129,10 +142,8 @@ def is_loopback(name: str) -> bool:
 
 def _name_of(host: str) -> str:
     """Return the host without the port: any port will do, it may have been forwarded."""
-    name, bracket, port = host.rpartition("]")
-    if not bracket:
-        return host.partition(":")[0]
-    return name + bracket if not port or port.startswith(":") else host
+    found = _HOST.fullmatch(host)
+    return found[1] if found else host
 
 
 def _same(origin: str, host: str) -> bool:

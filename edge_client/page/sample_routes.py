@@ -40,8 +40,8 @@ class SampleRoutes:
             Route("/api/samples", self.delete_all, methods=["DELETE"]),
             Route("/api/samples/counts", self.counts, methods=["GET"]),
             Route("/api/samples/export", self.export, methods=["GET"]),
-            Route("/api/samples/{number:int}", self.delete, methods=["DELETE"]),
-            Route("/api/samples/{number:int}/picture", self.picture, methods=["GET"]),
+            Route("/api/samples/{number}", self.delete, methods=["DELETE"]),
+            Route("/api/samples/{number}/picture", self.picture, methods=["GET"]),
         ]
 
     async def counts(self, request: Request) -> Response:
@@ -60,7 +60,7 @@ class SampleRoutes:
 
     async def picture(self, request: Request) -> Response:
         """Show one sample."""
-        number = _number(str(request.path_params["number"]))
+        number = _number(request.path_params["number"])
         sample = await anyio.to_thread.run_sync(self._backend.store.image, number)
         if sample is None:
             raise RefusedError(404, f"there is no sample {number}")
@@ -70,7 +70,7 @@ class SampleRoutes:
 
     async def delete(self, request: Request) -> Response:
         """Delete one sample."""
-        number = _number(str(request.path_params["number"]))
+        number = _number(request.path_params["number"])
         if not await anyio.to_thread.run_sync(self._backend.corrections.delete, number):
             raise RefusedError(404, f"there is no sample {number}")
         self._news.samples_changed()

@@ -22,6 +22,8 @@ from shared.errors import RunError, SettingsError
 _MOST_AT_ONCE = 128
 _STARTS_WITHIN_S = 10.0
 _ENDS_WITHIN_S = 3
+_UNHEARD_S = 45.0
+"""A browser that takes nothing for so long is gone: a phone that fell asleep would listen to the news for ever."""
 
 
 class PageServer:
@@ -116,6 +118,8 @@ class PageServer:
             raise SettingsError(f"the page cannot listen at {self._host}:{self._port}: {_why(error)}") from None
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # every connection inherits it
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * _UNHEARD_S))
             listener.bind(address)
             listener.listen(64)
         except (OSError, OverflowError) as error:

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -127,7 +128,18 @@ def test_only_json_is_taken(any_client: httpx.Client, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8420", "192.168.1.7", "127.0.0.1.evil.example", "[::2]:80", "0.0.0.0"]
+    "host",
+    [
+        "evil.example",
+        "evil.example:8420",
+        "192.168.1.7",
+        "127.0.0.1.evil.example",
+        "[::2]:80",
+        "0.0.0.0",
+        "localhost:80@evil.example",
+        "[::1].evil.example",
+        "[::1]:x",
+    ],
 )
 def test_a_foreign_name_is_refused(any_client: httpx.Client, host: str) -> None:
     """A name that was made to point here reads nothing (DNS rebinding)."""
@@ -204,6 +216,8 @@ def test_the_page_s_own_requests_pass(any_client: httpx.Client) -> None:
         ("GET", "/api/samples/5/picture", 404),
         ("DELETE", "/api/samples/5", 404),
         ("GET", "/api/samples/99999999999999999999/picture", 400),
+        ("GET", f"/api/samples/{'9' * 6000}/picture", 400),
+        ("DELETE", "/api/samples/counts", 400),
         ("GET", "/api/samples?offset=-1", 400),
         ("GET", "/api/samples?limit=x", 400),
         ("PUT", "/api/samples", 405),
@@ -254,6 +268,14 @@ def test_noise_on_the_line(any_server: PageServer, any_client: httpx.Client) -> 
     """Bytes that are no HTTP are refused, and the page goes on."""
     assert _raw(any_server, b"\x16\x03\x01\x02\0\x01\0\r\n\r\n")[0] == 400
     assert _raw(any_server, b"GET / HTTP/1.1\r\nHost: a\r\nHost: localhost\r\n\r\n")[0] == 400
+    twice = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+    hidden = b"0\r\n\r\nGET /api/device HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection((urlsplit(any_server.url).hostname, urlsplit(any_server.url).port)) as connection:
+        connection.sendall(twice + hidden)
+        answers = b"".join(iter(partial(connection.recv, 65536), b""))
+    assert answers.count(b"HTTP/1.1 ") == 1, "what one reads as a body, another reads as a request"
+    assert b"HTTP/1.1 400" in answers
+    assert b"in two ways" in answers
     assert _raw(any_server, b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 400
     assert any_client.get("/api/device").status_code == 200
 

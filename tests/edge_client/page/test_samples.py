@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 import cv2
 import httpx
@@ -129,6 +132,20 @@ def test_pausing_needs_a_yes_or_no(client: httpx.Client, backend: Backend) -> No
     """Anything else changes nothing."""
     assert client.post("/api/learning/pause", json={"paused": 1}).status_code == 400
     assert backend.learning.paused is False
+
+
+def test_a_crowd_of_listeners_at_once(server: PageServer) -> None:
+    """No more listen than may, however closely they follow each other."""
+    parts = urlsplit(server.url)
+    with ExitStack() as stack:
+        crowd = [
+            stack.enter_context(socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10))
+            for _ in range(3 * MOST_LISTENERS)
+        ]
+        for one in crowd:
+            one.sendall(b"GET /api/news HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        statuses = Counter(one.recv(12).split()[1] for one in crowd)
+    assert statuses == {b"200": MOST_LISTENERS, b"503": 2 * MOST_LISTENERS}
 
 
 def test_a_page_that_ends_lets_its_listeners_go(backend: Backend) -> None:

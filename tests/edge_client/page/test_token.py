@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from edge_client.page.assets import ASSETS
 from edge_client.page.backend import Backend
 from edge_client.page.keyring import COOKIE, GUESS_WINDOW_S, GUESSES, Guesses, Keyring, cookie_key
 from edge_client.page.server import PageServer
@@ -23,7 +25,7 @@ def guarded(backend: Backend) -> Iterator[httpx.Client]:
 
 
 def test_without_the_token_there_is_a_form(guarded: httpx.Client) -> None:
-    """The page asks for the token, data are refused, and the form's own files are served."""
+    """The page asks for the token, and data are refused."""
     page = guarded.get("/")
     assert page.status_code == 401
     assert 'action="/login"' in page.text
@@ -36,7 +38,22 @@ def test_without_the_token_there_is_a_form(guarded: httpx.Client) -> None:
         answer = guarded.request(method, path)
         assert answer.status_code == 401
         assert "token" in answer.json()["error"]
-    assert guarded.get("/assets/look.css").status_code == 200
+
+
+def test_without_the_token_there_is_the_form_and_nothing_else(guarded: httpx.Client) -> None:
+    """Of the page's own files only those that the form is made of are served, whatever the address looks like."""
+    form = guarded.get("/").text
+    for path in re.findall(r'"(/assets/[^"]+)"', form):
+        assert guarded.get(path).status_code == 200
+    for name in ASSETS:
+        if f"/assets/{name}" not in form:
+            assert guarded.get(f"/assets/{name}").status_code == 401, name
+    for path in ("/?xtoken=1", "/?token", "/?token=", "/?a=1&token=wrong"):
+        answer = guarded.get(path)
+        assert answer.status_code == 401
+        assert 'action="/login"' in answer.text, path
+    for path in ("/index.html", "/loginx", "/login/", "//api/device", "/assets/", "/nothing"):
+        assert guarded.get(path).status_code == 401, path
 
 
 def test_the_token_in_the_address(guarded: httpx.Client) -> None:
