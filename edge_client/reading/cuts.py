@@ -12,7 +12,6 @@ from edge_client.vision.ink import InkPart
 from shared.thinning import WIDEST, thin
 
 _MOST_PIECES = 9
-_FEW = 5  # pieces, of which all sets are looked at
 _SHORT = 0.22  # em of middle line: shorter ends are no pieces of their own
 _LONG = 0.7  # em of middle line: such a stretch may be the end of one symbol and the beginning of the next
 _TURN = 0.5  # the cosine of a turn at which one stroke may end and another begin
@@ -169,19 +168,12 @@ def _piece(ink: InkPart, where: NDArray[np.bool_]) -> InkPart | None:
 
 
 def _groups(pieces: Sequence[InkPart], touching: Sequence[int], *, smallest: float) -> tuple[int, ...]:
-    """List the sets of pieces that may be a symbol and leave nothing too small behind.
-
-    Of few pieces, all sets; of many, those that follow on each other from left to right.
-    """
+    """List the sets of pieces that may be a symbol: that follow on each other, and leave nothing too small behind."""
     count = len(pieces)
     every = (1 << count) - 1
-    if count <= _FEW:
-        sets = set(range(1, every))
-    else:
-        order = sorted(range(count), key=lambda i: pieces[i].x + pieces[i].width / 2)
-        sets = {
-            sum(1 << i for i in order[start:end]) for start in range(count) for end in range(start + 1, count + 1)
-        } - {every}
+    order = sorted(range(count), key=lambda i: pieces[i].x + pieces[i].width / 2)
+    sets = {sum(1 << i for i in order[start:end]) for start in range(count) for end in range(start + 1, count + 1)}
+    sets.discard(every)
     found = []
     for bits in sorted(sets):
         parts = (bits, *_components(every & ~bits, touching))

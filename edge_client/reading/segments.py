@@ -17,8 +17,8 @@ from edge_client.vision.ink import InkPart, united
 Read = Callable[[Sequence[Candidate]], None]
 """Fills in the logits and samples of candidates, in one batch."""
 
-_CUT = -2.0  # log-odds of each symbol that is only a part of its connected component: 1 in 100 of CROHME's touch
-_SURE = 0.9  # a component that is read with less may be several symbols
+_CUT = -2.7  # log-odds of each symbol that is only a part of its connected component: 1 in 100 of CROHME's touch
+_SURE = 0.7  # a component that is read with less may be several symbols
 _WIDE, _HIGH = 1.2, 1.9  # em: one that is larger may be, too
 _SMALLEST = 0.7  # em: one that is smaller is not
 _MOST_CUT = 24  # components of one line that are cut
