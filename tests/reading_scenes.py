@@ -82,6 +82,7 @@ def draw_scene(
     width: int = 1280,
     height: int = 720,
     symbol_px: float = 90.0,
+    spacing: float = 0.6,
     pen_px: int = 6,
     pen: tuple[int, int, int] = BLACK,
     paper: str = "plain",
@@ -100,6 +101,7 @@ def draw_scene(
         width: of the picture, in pixels.
         height: of the picture, in pixels.
         symbol_px: how high a digit is, in pixels; less where a line would not fit.
+        spacing: free paper between one line's lowest ink and the next one's highest, in heights of a digit.
         pen_px: the width of the line, in pixels.
         pen: the colour of the ink, BGR.
         paper: ``plain``, ``ruled`` or ``squared``.
@@ -119,7 +121,8 @@ def draw_scene(
     picture = cv2.warpPerspective(sheet, camera, (width, height), flags=cv2.INTER_AREA, borderValue=back)
     ink = np.zeros((height, width), np.uint8)
     symbols = []
-    for line, placed in zip(written, _placed(written, width, height, symbol_px=symbol_px), strict=True):
+    places = _placed(written, width, height, symbol_px=symbol_px, between=100 * spacing)
+    for line, placed in zip(written, places, strict=True):
         scale, x, y = placed
         symbols.append(tuple(_draw(ink, part.moved(x, y, scale=scale), camera, pen_px=pen_px) for part in line))
     share = ink[:, :, None].astype(np.float32) / 255
@@ -130,6 +133,29 @@ def draw_scene(
         scene += noise * rng.standard_normal((height, width, 1), np.float32)
     taken = np.clip(np.rint(scene), 0, 255).astype(np.uint8)
     return Scene(taken, tuple(text_of(row) for row in rows), tuple(symbols))
+
+
+def draw_rows(count: int, *, fractions: bool, rng: np.random.Generator) -> list[Row]:
+    """Make up lines of maths of 2 to 10 places, some with superscripts and, if wanted, with fractions in them."""
+    return [_drawn_row(int(rng.integers(1, 6)), fractions=fractions, rng=rng) for _ in range(count)]
+
+
+def _drawn_row(terms: int, *, fractions: bool, rng: np.random.Generator) -> Row:
+    row: list[Sign | Raised | Bar] = []
+    for number in range(terms):
+        if number:
+            row.append(Sign(str(rng.choice(["+", "-", "=", "times", "forward_slash"], p=[0.3, 0.3, 0.25, 0.1, 0.05]))))
+        if fractions and rng.random() < 0.3:
+            inner = bool(rng.random() < 0.2)
+            over, under = (_drawn_row(int(rng.integers(1, 3)), fractions=inner, rng=rng) for _ in range(2))
+            row.append(Bar(over, under))
+            continue
+        row += [Sign(digit) for digit in str(rng.integers(0, 40))]
+        if rng.random() < 0.4:
+            row.append(Sign(str(rng.choice(["x", "y", "a", "b"]))))
+        if rng.random() < 0.3:
+            row.append(Raised((Sign(str(rng.integers(2, 10))),)))
+    return tuple(row)
 
 
 def jpeg(picture: NDArray[np.uint8], *, quality: int = 90) -> bytes:
@@ -200,7 +226,7 @@ def _fraction(bar: Bar, writer: Writer, rng: np.random.Generator) -> list[_Writt
 
 
 def _placed(
-    written: list[list[_Written]], width: int, height: int, *, symbol_px: float
+    written: list[list[_Written]], width: int, height: int, *, symbol_px: float, between: float
 ) -> list[tuple[float, float, float]]:
     """Find scale and offset of every line, so that all are of one size, apart, and inside the picture."""
     boxes = [np.array([part.extent() for part in line]) for line in written if line]
@@ -209,7 +235,6 @@ def _placed(
     lows = [box[:, :2].min(axis=0) for box in boxes]
     highs = [box[:, 2:].max(axis=0) for box in boxes]
     widest = max(float(high[0] - low[0]) for low, high in zip(lows, highs, strict=True))
-    between = 60.0
     tall = sum(float(high[1] - low[1]) for low, high in zip(lows, highs, strict=True)) + between * (len(boxes) - 1)
     scale = min(symbol_px / 100, 0.8 * width / widest, 0.8 * height / tall)
     places = []
