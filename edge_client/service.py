@@ -33,7 +33,7 @@ from edge_client.trainer import Trainer
 from edge_client.uplink import Uplink
 from shared.errors import BrokerError, InkfleetError
 from shared.messages import Reply, RoundManifest, ServerState, decode
-from shared.mqtt import Backlog, BrokerAddress, Message, MqttLink
+from shared.mqtt import Backlog, Message, MqttLink
 from shared.rising_numbers import RisingNumbers
 from shared.signing import Credentials
 from shared.topics import Topics
@@ -131,7 +131,7 @@ class Device:
             RunError, StorageError: see `open`.
             SettingsError: the broker's address cannot be understood.
         """
-        address = BrokerAddress.parse(self.settings.broker)
+        address = self.settings.broker_address()
         store = self.open()
         settings = self.settings
         self._presence = Presence(

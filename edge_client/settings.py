@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from edge_client.sample_store import DEFAULT_MAX_SAMPLES
+from shared import enrolled
 from shared.errors import SettingsError
 from shared.labels import LABEL_SETS
 from shared.mqtt import BrokerAddress
@@ -27,9 +28,17 @@ class DeviceSettings(Settings):
 
     section: ClassVar[str] = "device"
 
-    name: str = Field(description="the device's name, one of its own in the fleet")
+    name: str = Field(description="the device's name, one of its own in the fleet, unless --identity says it")
     broker: str = Field(default="mqtt://127.0.0.1:1883", description="the MQTT broker, mqtt://host:port or mqtts://…")
     fleet: str = Field(default="inkfleet", description="the fleet's name")
+    identity: Path | None = Field(
+        default=None,
+        description="the file that inkfleet fleet enroll made for this device: name, fleet and broker come from it, "
+        "and it proves to both sides who is who",
+    )
+    insecure: bool = Field(
+        default=False, description="take a broker on another machine without TLS, which anyone on the way can change"
+    )
     folder: Path | None = Field(
         default=None,
         description="where the device keeps its samples, its update and its weights; without it, "
@@ -92,6 +101,11 @@ class DeviceSettings(Settings):
         default=0.0, ge=0, description="do not begin to train while the load per core is higher; 0 for any"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _enrolled(cls, values: Any) -> Any:
+        return _said(lambda: enrolled.fill_in(values, role="device"))
+
     @field_validator("name", "fleet")
     @classmethod
     def _named(cls, value: str, info: ValidationInfo) -> str:
@@ -120,6 +134,7 @@ class DeviceSettings(Settings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        _said(lambda: enrolled.check_broker(self.broker, insecure=self.insecure))
         if self.source and not self.page:
             raise ValueError("the source is shown on the page: leave --no-page out, or use inkfleet live")
         if self.page and (self.token or self.page_host != "127.0.0.1"):
@@ -127,6 +142,14 @@ class DeviceSettings(Settings):
 
             _said(lambda: check_access(self.page_host, token=self.token))
         return self
+
+    def broker_address(self) -> BrokerAddress:
+        """Return the broker's address, with what TLS needs.
+
+        Raises:
+            SettingsError: the identity cannot be read.
+        """
+        return enrolled.broker_address(self.broker, identity=self.identity, role="device")
 
     def device_folder(self) -> Path:
         """Return the folder set, or the default one."""

@@ -46,6 +46,7 @@ WARN_DAYS = 30
 
 _VERSION = 1
 _LARGEST_BYTES = 64 * 1024
+_A = {"device": "a device", "aggregator": "the aggregator"}
 _MEMBERS = {
     "version",
     "role",
@@ -87,7 +88,7 @@ class Identity:
     path: Path
 
     @classmethod
-    def load(cls, path: Path, *, role: Role) -> Self:
+    def load(cls, path: Path, *, role: Role | None = None) -> Self:
         """Read an identity and check that its parts fit together.
 
         Whether it is valid *now* is not checked here but told by `notices`: a clock that is wrong must not keep a
@@ -95,7 +96,7 @@ class Identity:
 
         Args:
             path: the file, or a folder with ``identity.pem`` in it.
-            role: what it is needed for.
+            role: what it is needed for; None for whatever it is for.
 
         Raises:
             SettingsError: it cannot be read, is damaged or incomplete, is for another role, or its key, certificate,
@@ -108,9 +109,10 @@ class Identity:
         except OSError as error:
             raise SettingsError(f"identity {file} cannot be read: {error.strerror or error}") from None
         header, rest = _split(data, file)
-        if header["role"] != role:
+        if role is not None and header["role"] != role:
             command = "inkfleet fleet enroll makes a device's" if role == "device" else "it lies in aggregator/"
-            raise SettingsError(f"identity {file} is for {_whom(header)}, but one for a {role} is needed; {command}")
+            raise SettingsError(f"identity {file} is for {_whom(header)}, but one for {_A[role]} is needed; {command}")
+        role = header["role"]
         if role == "aggregator" and header["name"] != AGGREGATOR:
             raise SettingsError(f"identity {file} is damaged: an aggregator called {header['name']!r}; copy it anew")
         authority = _authority(header["authority"], file)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from deploy.brokers.running import RunningBroker, probe, start_broker
+from deploy.brokers.running import RunningBroker, probe, start_broker, start_secure_mosquitto
 
-__all__ = ["RunningBroker", "probe", "start_broker"]
+__all__ = ["RunningBroker", "probe", "start_broker", "start_secure_mosquitto"]

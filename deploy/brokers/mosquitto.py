@@ -7,8 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from deploy.brokers import tether
-from shared.errors import BrokerError
+from deploy.brokers import secure_files, tether
+from shared.errors import BrokerError, SettingsError
 from shared.files import write_bytes
 
 # Debian installs it where a user's PATH does not look.
@@ -50,11 +50,7 @@ def configure(folder: Path, *, host: str, port: int) -> list[str]:
     Raises:
         BrokerError: it is not installed.
     """
-    program = executable()
-    if program is None:
-        raise BrokerError(
-            "Mosquitto is not installed; install it (apt install mosquitto) or choose the embedded broker"
-        )
+    program = _program()
     file = folder / "mosquitto.conf"
     text = _CONFIGURATION.format(host=host, port=port)
     if os.geteuid() == 0 and host in LOOPBACK:
@@ -62,5 +58,45 @@ def configure(folder: Path, *, host: str, port: int) -> list[str]:
         # parent. A broker that others can reach had better do it all the same.
         text += "user root\n"
     write_bytes(file, text.encode())
+    return _tied(program, file)
+
+
+def configure_secure(broker_folder: Path, *, folder: Path) -> tuple[list[str], int]:
+    """Take over the configuration that ``inkfleet fleet`` made; return the command that runs it, and its first port.
+
+    Raises:
+        BrokerError: Mosquitto is not installed.
+        SettingsError: there is no such configuration.
+    """
+    program = _program()
+    source = broker_folder / secure_files.CONFIGURATION
+    try:
+        text = source.read_text()
+    except OSError as error:
+        raise SettingsError(
+            f"{source} cannot be read: {error.strerror or error}; inkfleet fleet init makes it"
+        ) from None
+    ports = [int(line.split()[1]) for line in text.splitlines() if line.startswith("listener ")]
+    if not ports:
+        raise SettingsError(f"{source} has no listener; inkfleet fleet renew broker writes it anew")
+    text += "\nlog_dest stderr\n"
+    if os.geteuid() == 0:
+        # Its keys are their owner's alone; and see `configure`.
+        text += "user root\n"
+    file = folder / "mosquitto.conf"
+    write_bytes(file, text.encode(), mode=0o600)
+    return _tied(program, file), ports[0]
+
+
+def _program() -> str:
+    program = executable()
+    if program is None:
+        raise BrokerError(
+            "Mosquitto is not installed; install it (apt install mosquitto) or choose the embedded broker"
+        )
+    return program
+
+
+def _tied(program: str, file: Path) -> list[str]:
     # -I: nothing of the user's Python environment is read, which also makes it start in a few hundredths of a second.
     return [sys.executable, "-I", tether.__file__, str(os.getpid()), program, "-c", str(file)]

@@ -81,7 +81,7 @@ def start_broker(choice: str, *, folder: Path, port: int | None = None, host: st
         host: the address it listens on; loopback unless others are meant to connect.
 
     Raises:
-        SettingsError: the choice is not understood.
+        SettingsError: the choice is not understood, or the embedded broker is to listen to other machines.
         BrokerError: Mosquitto or the embedded broker is not installed, the port is in use, the process ended, or the
             broker at the address is absent or refuses.
     """
@@ -108,6 +108,36 @@ def start_broker(choice: str, *, folder: Path, port: int | None = None, host: st
     raise AssertionError("unreachable")
 
 
+def start_secure_mosquitto(broker_folder: Path, *, folder: Path, host: str = "localhost") -> RunningBroker:
+    """Start a Mosquitto with the configuration that ``inkfleet fleet`` made, and wait until it listens.
+
+    Args:
+        broker_folder: the fleet's folder ``broker/``.
+        folder: where its log goes.
+        host: the name in its address; one of those in its certificate.
+
+    Raises:
+        BrokerError: Mosquitto is not installed, a port is in use, or the process ended.
+        SettingsError: there is no configuration in the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    command, port = mosquitto.configure_secure(broker_folder, folder=folder)
+    _check_port("127.0.0.1", port)
+    process, log = _spawn(command, log=folder / "mosquitto.log")
+    try:
+        deadline = time.monotonic() + _READY_S
+        while not _listens(port):
+            if process.poll() is not None:
+                raise BrokerError(f"the mosquitto broker ended at once: {_last_line(log)}")
+            if time.monotonic() > deadline:
+                raise BrokerError(f"the mosquitto broker does not listen within {_READY_S:g} s")
+            time.sleep(0.02)
+    except BaseException:
+        _end(process)
+        raise
+    return RunningBroker(BrokerAddress(host, port, tls=True), kind="mosquitto", log=log, process=process)
+
+
 def probe(address: BrokerAddress, *, timeout_s: float, patient: bool = False) -> None:
     """Connect as an MQTT client and leave again.
 
@@ -127,18 +157,15 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def _start(kind: str, *, folder: Path, host: str, port: int) -> RunningBroker:
+    if kind == "embedded" and host not in mosquitto.LOOPBACK:
+        raise SettingsError(
+            f"the embedded broker asks nobody who he is, and listens on this machine alone, not on {host}; "
+            "take a Mosquitto with the configuration of inkfleet fleet init"
+        )
     _check_port(host, port)
     configure = embedded.configure if kind == "embedded" else mosquitto.configure
     command = configure(folder, host=host, port=port)
-    log = folder / f"{kind}.log"
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,  # the embedded broker ends when it closes
-            stdout=file,
-            stderr=file,
-            start_new_session=True,  # Ctrl-C is for us; we end the broker last
-        )
+    process, log = _spawn(command, log=folder / f"{kind}.log")
     try:
         local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         address = BrokerAddress(local, port)
@@ -147,6 +174,31 @@ def _start(kind: str, *, folder: Path, host: str, port: int) -> RunningBroker:
         _end(process)
         raise
     return RunningBroker(address, kind=kind, log=log, process=process)
+
+
+def _spawn(command: list[str], *, log: Path) -> tuple[subprocess.Popen[bytes], Path]:
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,  # the embedded broker ends when it closes
+            stdout=file,
+            stderr=file,
+            start_new_session=True,  # Ctrl-C is for us; we end the broker last
+        )
+    return process, log
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else "it said nothing"
 
 
 def _await_ready(process: subprocess.Popen[bytes], address: BrokerAddress, *, kind: str, log: Path) -> None:
@@ -163,9 +215,7 @@ def _await_ready(process: subprocess.Popen[bytes], address: BrokerAddress, *, ki
             else:
                 break
     if process.poll() is not None:
-        lines = log.read_text(errors="replace").strip().splitlines()
-        said = lines[-1].strip() if lines else "it said nothing"
-        raise BrokerError(f"the {kind} broker ended at once: {said}")
+        raise BrokerError(f"the {kind} broker ended at once: {_last_line(log)}")
 
 
 def _probe_link(address: BrokerAddress) -> MqttLink:

@@ -23,7 +23,6 @@ CA, CERTIFICATE, KEY, REVOKED = "ca.crt", "broker.crt", "broker.key", "crl.pem"
 PLUGIN_FOLDER = "/usr/lib"
 """Where Mosquitto's own container image keeps its plugins; other packages have a folder of their own."""
 
-_ITERATIONS = 1000  # passwords are drawn at random: no guess is likely enough for slowness to matter
 _SALT_BYTES = 12
 
 _COMMON = """\
@@ -41,8 +40,9 @@ persistence false
 max_packet_size 1048576
 # How many messages a client may be sent before it acknowledges one; a blob is some twenty.
 max_inflight_messages 100
-# What waits for a slow client is bounded in bytes, not in number.
-max_queued_messages 0
+# What waits for a slow client is bounded in bytes. (0 is no bound in number, but with it Mosquitto 2.0 closes the
+# connection of whoever is denied a message, which a device that was just revoked would answer by trying for ever.)
+max_queued_messages 100000
 max_queued_bytes 268435456
 # Control messages do not wait for company.
 set_tcp_nodelay true
@@ -168,17 +168,18 @@ def password_file(passwords: Mapping[str, str]) -> str:
     return "".join(f"{name}:{passwords[name]}\n" for name in sorted(passwords))
 
 
-def password_hash(password: str, *, salt: bytes) -> str:
+def password_hash(password: str, *, salt: bytes, iterations: int = 1000) -> str:
     """Write a password as Mosquitto 2.0 and later read it: ``$7$iterations$salt$hash``, PBKDF2 with HMAC-SHA-512.
 
     Args:
         password: the password.
         salt: 12 random bytes.
+        iterations: of PBKDF2. Few: passwords are drawn at random, and no guess is likely enough for slowness to matter.
     """
     if len(salt) != _SALT_BYTES:
         raise ValueError(f"expected a salt of {_SALT_BYTES} bytes, got {len(salt)}")
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS, dklen=64)
-    return f"$7${_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, iterations, dklen=64)
+    return f"$7${iterations}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
 def _options(folder: str, plugin_folder: str, *, with_passwords: bool) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import rich_click as click
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from deploy.brokers import start_broker
+from deploy.brokers import RunningBroker, start_broker, start_secure_mosquitto
+from deploy.brokers.mosquitto import LOOPBACK
 from deploy.cli.options import settings_options
 from shared.errors import BrokerError
 from shared.settings import Settings
@@ -26,6 +27,23 @@ class BrokerSettings(Settings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 lets other machines connect")
     port: int = Field(1883, ge=1, le=65535, description="TCP port to listen on")
+    secure: Path | None = Field(
+        None,
+        description="The folder broker/ that inkfleet fleet made: run Mosquitto with its configuration, at its ports, "
+        "for those alone who were enrolled",
+    )
+    insecure: bool = Field(
+        False, description="Listen to other machines without TLS and without asking anyone who he is"
+    )
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if self.host not in LOOPBACK and not self.insecure and self.secure is None:
+            raise ValueError(
+                f"on {self.host}, anyone who reaches this port could take part; take --secure (inkfleet fleet init), "
+                "or accept that with --insecure"
+            )
+        return self
 
 
 @click.command()
@@ -33,15 +51,15 @@ class BrokerSettings(Settings):
 def command(settings: BrokerSettings) -> None:
     """Run an MQTT broker for a fleet on this machine, in the foreground, until Ctrl-C (which exits with 0).
 
-    It asks nobody for a password: it is for this machine, or for a network that you trust. For anything else, run a
-    Mosquitto with passwords, an access list and TLS.
+    By itself it asks nobody who he is, and listens on this machine alone. With --secure it is a Mosquitto for the
+    members of a fleet, over TLS, on every address of this machine.
 
-    Example: inkfleet broker --port 1883
+    Example: inkfleet broker --secure fleet/broker
     """
     with tempfile.TemporaryDirectory(prefix="inkfleet-broker-") as folder:
         try:
-            with start_broker(settings.kind, folder=Path(folder), port=settings.port, host=settings.host) as broker:
-                click.echo(_greeting(settings, kind=broker.kind))
+            with _start(settings, folder=Path(folder)) as broker:
+                click.echo(_greeting(settings, broker))
                 code = broker.wait()
                 said = broker.log.read_text(errors="replace").strip().splitlines() if broker.log else []
                 raise BrokerError(f"the broker ended with code {code}: {said[-1] if said else 'it said nothing'}")
@@ -50,15 +68,29 @@ def command(settings: BrokerSettings) -> None:
             click.echo("broker stopped", err=True)
 
 
-def _greeting(settings: BrokerSettings, *, kind: str) -> str:
+def _start(settings: BrokerSettings, *, folder: Path) -> RunningBroker:
+    if settings.secure is not None:
+        return start_secure_mosquitto(settings.secure, folder=folder)
+    return start_broker(settings.kind, folder=folder, port=settings.port, host=settings.host)
+
+
+def _greeting(settings: BrokerSettings, broker: RunningBroker) -> str:
+    if settings.secure is not None:
+        return (
+            f"mosquitto broker listening on port {broker.address.port}, for members of the fleet; Ctrl-C ends it\n"
+            f"  aggregator: inkfleet aggregator --identity {settings.secure.parent / 'aggregator'}\n"
+            "  device:     inkfleet device --identity kitchen.pem --data SAMPLES"
+        )
     everyone = settings.host in ("0.0.0.0", "::")
     host = socket.gethostname() if everyone else settings.host
     url = f"mqtt://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    remote = settings.host not in LOOPBACK
+    accept = " --insecure" if remote else ""
     lines = [
-        f"{kind} broker listening on {settings.host}, port {settings.port}; Ctrl-C ends it",
-        f"  aggregator: inkfleet aggregator --broker {url}",
-        f"  device:     inkfleet device --broker {url} --name kitchen --data SAMPLES",
+        f"{broker.kind} broker listening on {settings.host}, port {settings.port}; Ctrl-C ends it",
+        f"  aggregator: inkfleet aggregator --broker {url}{accept}",
+        f"  device:     inkfleet device --broker {url}{accept} --name kitchen --data SAMPLES",
     ]
-    if settings.host not in ("127.0.0.1", "::1", "localhost"):
-        lines.append("  Anyone who reaches this port may connect: there are no passwords.")
+    if remote:
+        lines.append("  Anyone who reaches this port may connect, and read and change everything.")
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -11,6 +12,7 @@ import rich_click as click
 from deploy.cli.options import settings_options
 from deploy.cli.telling import NO_BAR, Bar, Tell, telling
 from edge_client.settings import DeviceSettings
+from shared import enrolled
 
 if TYPE_CHECKING:
     from edge_client.sample_store import SampleStore
@@ -29,19 +31,21 @@ def command(settings: DeviceSettings, *, as_json: bool) -> None:
     The samples stay in the device's folder; --data adds some at the start, and corrections on its page add more. The
     device stays until Ctrl-C, whatever becomes of the broker, and takes part in every round that it is invited to.
 
-    Example: inkfleet device --name kitchen --broker mqtt://192.168.1.10:1883 --data handwriting.npz --source 0
+    Example: inkfleet device --identity kitchen.pem --data handwriting.npz --source 0
     """
     from edge_client.front import Front
     from edge_client.service import Device
 
     with telling(in_words, as_json=as_json, bar=_bar, only_bar=_ONLY_BAR) as tell:
-        device = Device(settings, on_event=tell)
+        device = Device(settings, on_event=tell, credentials=enrolled.device_credentials(settings.identity))
         front = Front(device)
         try:
             store = device.open()
             if settings.data is not None:
                 _import(settings, store, tell)
             _greet(settings, store, tell)
+            for notice in enrolled.notices(settings.identity, role="device", now=datetime.now(UTC)):
+                tell({"event": "trouble", "reason": notice})
             device.start()
             if settings.page:
                 _let_connect(device)

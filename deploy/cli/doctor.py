@@ -131,6 +131,25 @@ def check_broker(url: str) -> Finding:
         link.stop()
 
 
+def check_identity(path: Path) -> Finding:
+    """An identity whose parts fit, that is valid, and that its broker's TLS takes.
+
+    No MQTT is spoken: a client with the name of a device would take the place of the one that runs.
+    """
+    from datetime import UTC, datetime
+
+    from shared.identity import Identity
+    from shared.mqtt.tls import shake_hands
+
+    who = Identity.load(path)
+    said = who.notices(now=datetime.now(UTC))
+    shake_hands(who.address, timeout_s=5)
+    if said:
+        return Finding("identity", "note", "; ".join(said))
+    until = f"valid until {who.not_after:%Y-%m-%d}"
+    return Finding("identity", "ok", f"{who.name} of fleet {who.fleet}, {until}; TLS with {who.address} works")
+
+
 def _nothing(*_: object) -> None:
     """Take a message that nobody waits for."""
 
@@ -150,16 +169,21 @@ def examine(checks: Iterable[Callable[[], Finding]]) -> list[Finding]:
 @click.command("doctor")
 @click.option("--broker", metavar="URL", help="Also check this broker, as mqtt://host:port.")
 @click.option(
+    "--identity",
+    type=click.Path(path_type=Path),
+    help="Also check this identity, and TLS with the broker that it names.",
+)
+@click.option(
     "--folder",
     type=click.Path(path_type=Path),
     default=Path(),
     help="Where the files of a device would lie (default: here).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(broker: str | None, folder: Path, as_json: bool) -> None:
+def command(broker: str | None, identity: Path | None, folder: Path, as_json: bool) -> None:
     """Check that this machine can run Inkfleet, and say what to do where it cannot.
 
-    Example: inkfleet doctor --broker mqtt://192.168.1.10:1883
+    Example: inkfleet doctor --identity kitchen.pem
     """
     checks: list[Callable[[], Finding]] = [check_python, check_machine, check_training, check_brokers, check_memory]
 
@@ -169,8 +193,13 @@ def command(broker: str | None, folder: Path, as_json: bool) -> None:
     def its_broker() -> Finding:
         return check_broker(broker or "")
 
-    its_broker.__name__ = "broker"
-    findings = examine([*checks, disk, *([its_broker] if broker else [])])
+    def its_identity() -> Finding:
+        assert identity is not None
+        return check_identity(identity)
+
+    its_broker.__name__, its_identity.__name__ = "broker", "identity"
+    more = [*([its_broker] if broker else []), *([its_identity] if identity is not None else [])]
+    findings = examine([*checks, disk, *more])
     faults = [finding for finding in findings if finding.verdict == "fault"]
     if as_json:
         click.echo(json.dumps({"ok": not faults, "findings": [asdict(finding) for finding in findings]}))

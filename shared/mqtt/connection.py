@@ -9,7 +9,6 @@ unbounded. A connection that ended is thrown away whole, so no state of paho's s
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import select
 import socket
@@ -26,9 +25,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from shared.mqtt.address import BrokerAddress
-from shared.mqtt.ending import Cause, Ending, farewell, refusal, unreachable
+from shared.mqtt.ending import Cause, Ending, farewell, refusal, turned_away, unreachable
 from shared.mqtt.message import Message, Will
 from shared.mqtt.outbox import Outgoing
+from shared.mqtt.tls import TlsSocket, tls_context
 
 Protocol = Literal["5", "3.1.1"]
 
@@ -141,7 +141,8 @@ class Connection:
             _log.debug("paho failed", exc_info=True)
             return Ending(Cause.LOST, f"broker {self._address} sent what cannot be understood: {error}")
         if rc != MQTTErrorCode.MQTT_ERR_SUCCESS or client.socket() is None or self._ending is not None:
-            return self._ended(rc)
+            alert = sock.alert if isinstance(sock, TlsSocket) else None
+            return (turned_away(self._address, alert) if alert is not None else None) or self._ended(rc)
         if not self.connected and time.monotonic() - self._opened_at > self._connect_timeout_s:
             return Ending(
                 Cause.SILENT,
@@ -277,38 +278,6 @@ class Connection:
 
     def _silent_words(self) -> str:
         return f"{self._address} closes the connection before it answers; is an MQTT broker there, and is TLS right?"
-
-
-class _TlsSocket(ssl.SSLSocket):
-    """A socket that closes when its handshake fails, which paho leaves open."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
-
-
-def tls_context(address: BrokerAddress) -> ssl.SSLContext:
-    """The TLS settings for an address: the broker's certificate and its name are checked.
-
-    Raises:
-        OSError: a file cannot be read, or holds no certificate or key that fit.
-    """
-    return _tls_context(address.ca_file, address.ca_data, address.cert_file, address.key_file)
-
-
-@functools.lru_cache(maxsize=8)
-def _tls_context(
-    ca_file: str | None, ca_data: str | None, cert_file: str | None, key_file: str | None
-) -> ssl.SSLContext:
-    # Shared between links: the system's authorities take megabytes and tens of milliseconds to load.
-    context = ssl.create_default_context(cafile=ca_file, cadata=ca_data)
-    context.sslsocket_class = _TlsSocket
-    if cert_file is not None:
-        context.load_cert_chain(cert_file, key_file)
-    return context
 
 
 def _properties(packet: int) -> Properties:

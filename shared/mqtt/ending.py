@@ -65,6 +65,31 @@ _FAREWELLS = {
 }
 
 
+# OpenSSL's X509_V_ERR numbers (x509_vfy.h).
+_UNTRUSTED = {
+    9: "a certificate that is not valid yet; is this machine's clock right?",
+    10: "a certificate that has expired; inkfleet fleet renew broker mends that, unless this clock is wrong",
+    18: "a certificate that is not trusted: it is its own authority; name that authority, {name}",
+    19: "a certificate that is not trusted: its authority is unknown; name that authority, {name}",
+    20: "a certificate that is not trusted: its authority is unknown; name that authority, {name}",
+    23: "a certificate that was revoked",
+    62: "a certificate for other names than {host!r}; inkfleet fleet renew broker --broker-host adds names",
+    64: "a certificate for other addresses than {host}; inkfleet fleet renew broker --broker-host adds addresses",
+}
+# By the ends of OpenSSL's names of them; the first parts differ between versions.
+_ALERTS = {
+    "CERTIFICATE_EXPIRED": "turns our certificate away: it has expired; inkfleet fleet renew makes a new one",
+    "CERTIFICATE_REVOKED": "turns our certificate away: it was revoked",
+    "UNKNOWN_CA": "turns our certificate away: it is not of the broker's fleet",
+    "CERTIFICATE_REQUIRED": "lets nobody in without a certificate; take --identity, or ?cert=FILE&key=FILE",
+    "CERTIFICATE_UNKNOWN": "turns our certificate away",
+    "BAD_CERTIFICATE": "turns our certificate away: it is no good one, perhaps not valid yet by the broker's clock",
+    "UNSUPPORTED_CERTIFICATE": "turns our certificate away: it was not made for clients",
+    "DECRYPT_ERROR": "turns our certificate away: the key does not fit",
+    "ACCESS_DENIED": "turns our certificate away: access denied",
+}
+
+
 def refusal(address: BrokerAddress, code: ReasonCode, *, client_id: str) -> Ending:
     """Put a CONNACK's refusal into words."""
     cause, words = _REFUSALS.get(code.value, (Cause.UNREACHABLE, f"refuses the connection: {code}"))
@@ -77,15 +102,30 @@ def farewell(address: BrokerAddress, code: ReasonCode, *, client_id: str) -> End
     return Ending(cause, f"broker {address} {words.format(client_id=client_id)}")
 
 
+def turned_away(address: BrokerAddress, error: ssl.SSLError) -> Ending | None:
+    """Put the alert with which a broker ends TLS (RFC 8446, section 6.2) into words; None if it is none."""
+    reason = error.reason or ""
+    for alert, words in _ALERTS.items():
+        if reason.endswith(alert):
+            return Ending(Cause.REFUSED, f"broker {address} {words}")
+    if "ALERT" in reason:
+        said = reason.partition("ALERT_")[2].replace("_", " ").lower()
+        return Ending(Cause.UNREACHABLE, f"broker {address} ends TLS: {said}")
+    return None
+
+
 def unreachable(address: BrokerAddress, error: OSError, *, timeout_s: float) -> Ending:
     """Put a failure to connect, or of the TLS handshake, into words."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Ending(
-            Cause.REFUSED,
-            f"broker {address} shows a certificate that is not trusted: {error.verify_message}; "
-            "name its authority with ?ca=FILE",
+        words = _UNTRUSTED.get(
+            error.verify_code, "a certificate that is not trusted: {said}; name its authority, {name}"
         )
+        name = "as its identity does" if address.ca_data else "with ?ca=FILE"
+        said = words.format(said=error.verify_message, host=address.host, name=name)
+        return Ending(Cause.REFUSED, f"broker {address} shows {said}")
     if isinstance(error, ssl.SSLError):
+        if (refused := turned_away(address, error)) is not None:
+            return refused
         return Ending(
             Cause.UNREACHABLE, f"broker {address} does not speak TLS: {error.reason or error}; is it mqtt://?"
         )

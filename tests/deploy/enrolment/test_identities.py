@@ -114,7 +114,7 @@ def test_parts_that_do_not_belong_together_are_refused(fleet: FleetFolder, tmp_p
         file.write_bytes(data)
         with pytest.raises(SettingsError, match=says):
             Identity.load(file, role="device")
-    with pytest.raises(SettingsError, match="is for device kitchen of fleet college, but one for a aggregator"):
+    with pytest.raises(SettingsError, match="is for device kitchen of fleet college, but one for the aggregator"):
         Identity.load(bundle(other), role="aggregator")
     with pytest.raises(SettingsError, match="No such file"):
         Identity.load(tmp_path / "nowhere.pem", role="device")

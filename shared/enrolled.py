@@ -1,0 +1,154 @@
+"""What an identity decides for a device or an aggregator: its name, its fleet, its broker, and whom it believes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared.errors import ProtocolError, SettingsError
+from shared.mqtt.address import BrokerAddress
+from shared.signing import Credentials, KeyCheck, KeySeal
+from shared.topics import Topics
+
+if TYPE_CHECKING:
+    from shared.identity import Identity, Role
+    from shared.roster import Roster
+
+_log = logging.getLogger(__name__)
+
+
+def fill_in(values: Any, *, role: Role) -> Any:
+    """Complete settings by what the identity among them says; what was given beside it has to agree.
+
+    Args:
+        values: the settings as they were given, by name; ``identity`` among them or not.
+        role: whose settings they are.
+
+    Raises:
+        SettingsError: the identity cannot be read, or is of another device or fleet than the settings say.
+    """
+    if not isinstance(values, dict) or not values.get("identity"):
+        return values
+    who = _load(Path(values["identity"]), role=role)
+    decided = {"fleet": who.fleet, "broker": str(who.address)} | ({"name": who.name} if role == "device" else {})
+    for key in ("name", "fleet"):
+        if key in values and key in decided and values[key] != decided[key]:
+            raise SettingsError(f"identity {who.path} is of {key} {decided[key]}, but --{key} is {values[key]!r}")
+    return decided | values
+
+
+def check_broker(url: str, *, insecure: bool) -> None:
+    """Refuse a broker on another machine without TLS, unless that is wanted.
+
+    Raises:
+        SettingsError: the address cannot be understood, or is without TLS.
+    """
+    address = BrokerAddress.parse(url)
+    if not (address.tls or address.loopback or insecure):
+        raise SettingsError(
+            f"broker {address} is on another machine and without TLS: anyone on the way could read and change "
+            "everything; take --identity (inkfleet fleet), or mqtts://, or accept that with --insecure"
+        )
+
+
+def broker_address(url: str, *, identity: Path | None, role: Role) -> BrokerAddress:
+    """The broker's address with everything that TLS needs.
+
+    Raises:
+        SettingsError: the identity cannot be read, or the address cannot be understood.
+    """
+    return BrokerAddress.parse(url) if identity is None else _load(identity, role=role).address_for(url)
+
+
+def notices(identity: Path | None, *, role: Role, now: datetime) -> tuple[str, ...]:
+    """What a person should know about an identity at a start; nothing where there is none.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    return () if identity is None else _load(identity, role=role).notices(now=now)
+
+
+def device_credentials(identity: Path | None) -> Credentials:
+    """How an enrolled device signs, and knows its aggregator; without an identity, neither.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    if identity is None:
+        return Credentials()
+    who = _load(identity, role="device")
+    return Credentials(seal=KeySeal(who.signing_key), check=KeyCheck(lambda topic: who.aggregator_key))
+
+
+def aggregator_credentials(identity: Path | None) -> Credentials:
+    """How an enrolled aggregator signs, and knows its devices: by the roster beside its identity.
+
+    Raises:
+        SettingsError: identity or roster cannot be read.
+    """
+    if identity is None:
+        return Credentials()
+    from shared.roster import FILE_NAME, Roster
+
+    who = _load(identity, role="aggregator")
+    roster = Roster(who.path.parent / FILE_NAME, fleet=who.fleet)
+    roster.refresh()
+    return Credentials(seal=KeySeal(who.signing_key), check=RosterCheck(roster, fleet=who.fleet))
+
+
+class RosterCheck:
+    """Checks what devices say against the roster, which is read again when its file changes. Use it from any thread.
+
+    Args:
+        roster: of the devices.
+        fleet: the fleet's name.
+        clock: gives the time, with its zone; expired credentials count for nothing.
+    """
+
+    def __init__(
+        self, roster: Roster, *, fleet: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._roster = roster
+        self._topics = Topics(fleet)
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def check(self, topic: str, payload: bytes) -> None:
+        """Return if a device's message is signed with one of the keys that it was enrolled with.
+
+        Raises:
+            ProtocolError: it is not, or the device is a stranger, was revoked, or its credentials have expired.
+        """
+        device = self._topics.parse_device(topic).device
+        with self._lock:
+            try:
+                self._roster.refresh()
+            except SettingsError as error:
+                _log.warning("%s; the roster that was read before still holds", error)
+            member = self._roster.get(device)
+        if member is None:
+            raise ProtocolError(f"{topic}: device {device} is not on the roster; copy the newest one to the aggregator")
+        if member.revoked:
+            raise ProtocolError(f"{topic}: device {device} was revoked")
+        keys = member.keys(now=self._clock())
+        if not keys:
+            raise ProtocolError(f"{topic}: the credentials of device {device} have expired; inkfleet fleet renew it")
+        for key in keys[:-1]:
+            try:
+                KeyCheck(lambda _, key=key: key).check(topic, payload)  # type: ignore[misc]
+            except ProtocolError:
+                continue
+            return
+        KeyCheck(lambda _: keys[-1]).check(topic, payload)
+
+
+def _load(path: Path, *, role: Role) -> Identity:
+    # `cryptography` takes a twentieth of a second to load, which those without an identity need not spend.
+    from shared.identity import Identity
+
+    return Identity.load(path, role=role)

@@ -1,0 +1,76 @@
+"""A fleet and its broker, made as a person makes them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.brokers import RunningBroker, start_secure_mosquitto
+from deploy.brokers.mosquitto import executable as mosquitto_executable
+from deploy.brokers.running import free_port
+from deploy.enrolment import FleetFolder
+from shared.identity import Identity
+from tests.broker_fixtures import Ear
+
+
+@dataclass
+class SecureFleet:
+    """A fleet whose broker runs with the configuration that was made for it."""
+
+    folder: FleetFolder
+    broker: RunningBroker
+
+    def identity(self, name: str) -> Identity:
+        """A device's identity, or the aggregator's."""
+        if name == "aggregator":
+            return Identity.load(self.folder.folder / name, role="aggregator")
+        return Identity.load(self.folder.folder / "devices" / f"{name}.pem", role="device")
+
+    def reload(self) -> None:
+        """Have the broker read its lists again, as ``systemctl reload`` does."""
+        assert self.broker.pid is not None
+        os.kill(self.broker.pid, signal.SIGHUP)
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureFleet]:
+    """Fleet ``school`` with devices kitchen and garden by certificate, attic by password."""
+    if mosquitto_executable() is None:
+        message = "Mosquitto is not installed (apt install mosquitto)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    home = tmp_path_factory.mktemp("secure")
+    folder = FleetFolder(home / "fleet")
+    port, password_port = free_port(), free_port()
+    folder.init(fleet="school", hosts=("localhost", "127.0.0.1"), port=port, password_port=password_port)
+    folder.enroll(["kitchen", "garden", "porch"])
+    folder.enroll(["attic"], password=True)
+    with start_secure_mosquitto(folder.folder / "broker", folder=home / "log") as broker:
+        yield SecureFleet(folder, broker)
+
+
+@pytest.fixture
+def connect(secure: SecureFleet, ear: Callable[..., Ear]) -> Callable[..., Ear]:
+    """Connect as somebody and have subscriptions asked for, granted or not."""
+
+    def make(name: str, *filters: str, **settings: Any) -> Ear:
+        made = ear(secure.identity(name).address, **settings)
+        return made.up(*filters)
+
+    return make
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> FleetFolder:
+    """Another fleet of the same name, with the same devices and another authority."""
+    other = FleetFolder(tmp_path / "elsewhere")
+    other.init(fleet="school", hosts=("localhost",))
+    other.enroll(["kitchen"])
+    return other
