@@ -36,13 +36,24 @@ def freed(parts: Sequence[InkPart], *, em: float, ink_width: float) -> list[InkP
     made: list[InkPart] = []
     found = False
     for part in parts:
-        pieces = _taken_apart(part, em=em, ink_width=ink_width) if part.width >= _LEAST * em else None
-        if pieces is not None and _divides(pieces, [other for other in parts if other is not part], em=em):
-            made.extend(pieces)
-            found = True
-        else:
-            made.append(part)
+        if part.width >= _LEAST * em and (part.width > _LONG * em or _has_ink_across(part, parts, em=em)):
+            pieces = _taken_apart(part, em=em, ink_width=ink_width)
+            if pieces is not None and _divides(pieces, [other for other in parts if other is not part], em=em):
+                made.extend(pieces)
+                found = True
+                continue
+        made.append(part)
     return sorted(made, key=lambda part: (part.x, part.y)) if found else None
+
+
+def _has_ink_across(part: InkPart, parts: Sequence[InkPart], *, em: float) -> bool:
+    """Say whether a bar in a part may have ink of others over or under it: nearly no symbol of a row has."""
+    left, right, over, under = part.x, part.right, part.y - _WITHIN * em, part.bottom + _WITHIN * em
+    return any(
+        left <= ink.x + ink.width / 2 <= right and ink.y < under and ink.bottom > over
+        for ink in parts
+        if ink is not part
+    )
 
 
 def _divides(pieces: Sequence[InkPart], others: Sequence[InkPart], *, em: float) -> bool:
@@ -71,7 +82,11 @@ def _taken_apart(part: InkPart, *, em: float, ink_width: float) -> list[InkPart]
     thick = max(3.0, _THICK * ink_width)
     if part.height < 1.5 * thick:
         return None
-    track = _track(_thin_runs(part.mask, thick=thick), em=em, thick=thick)
+    thin = _thin_runs(part.mask, thick=thick)
+    columns = np.flatnonzero(thin.any(axis=0))
+    if len(columns) < _INKED * part.width or columns[-1] - columns[0] + 1 < _COVERS * part.width:
+        return None
+    track = _track(thin, em=em, thick=thick)
     if track is None:
         return None
     rows = np.arange(part.height)[:, np.newaxis]

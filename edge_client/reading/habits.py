@@ -8,6 +8,7 @@ squares; a label's figures are the median and the normalised median deviation ov
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import log
 from typing import Literal
 
@@ -138,6 +139,7 @@ _SELDOM = 6
 _TRUST = 0.5  # in those shares, where others write other things
 
 
+@cache
 def commonness(label: str) -> float:
     """Return a label's prior: the logarithm of how common it is, but for a constant."""
     return _TRUST * log(_SHARES.get(label, _SELDOM) / 40)
@@ -148,8 +150,9 @@ def habit(label: str) -> Habit:
     return _HABITS.get(label, _UNKNOWN)
 
 
+@cache
 def pieces(label: str, count: int, *, stack: Stack) -> float:
-    """Return how much likelier a label's ink than any ink comes in so many pieces; more than three count as three.
+    """Return how much likelier, in nats, a label's ink than any comes in so many pieces; over three count as three.
 
     Args:
         label: the class.
@@ -160,4 +163,4 @@ def pieces(label: str, count: int, *, stack: Stack) -> float:
     habitual = _PIECES.get(label, _ONE_PIECE)
     if count > 1 and _STACKS.get(label, stack) != stack:
         habitual = _ONE_PIECE
-    return habitual[at] / _ANY_PIECES[at]
+    return log(habitual[at] / _ANY_PIECES[at])

@@ -15,7 +15,7 @@ from edge_client.expression.row import Bar, Raised, Row, Sign
 from edge_client.reading.element import Candidate, Choice, Element, Path, Step, sorting_key
 from edge_client.reading.fractions import Division, divisions, is_flat
 from edge_client.reading.habits import FRACTION as FRACTION_HABIT
-from edge_client.reading.habits import Habit, commonness, habit, pieces
+from edge_client.reading.habits import commonness, habit, pieces
 from edge_client.reading.search import read_row
 from edge_client.reading.well_formed import FRACTION, kind
 from edge_client.vision.ink import InkPart
@@ -55,7 +55,9 @@ class LineInk:
 
 def lay_out(line: LineInk) -> Path:
     """Return the likeliest reading of a line."""
-    elements = [_element(candidate, line) for candidate in line.candidates]
+    elements = [
+        _element(candidate, choices) for candidate, choices in zip(line.candidates, _choices(line), strict=True)
+    ]
     return _parsed(line, elements, (1 << len(line.atoms)) - 1)
 
 
@@ -97,7 +99,7 @@ def _fraction(line: LineInk, elements: Sequence[Element], whole: Sequence[Elemen
     numerator, denominator = _parsed(line, elements, above), _parsed(line, elements, below)
     as_minus = max((choice.score for choice in own.choices if choice.label == "-"), default=_LEAST_BAR)
     divided = max(as_minus, _LEAST_BAR) + numerator.score + denominator.score
-    choice = Choice("-", FRACTION, 0.0, divided, *_lies(FRACTION_HABIT))
+    choice = Choice("-", FRACTION, 0.0, divided, *_lies(FRACTION))
     return Element(
         atoms=own.atoms | above | below,
         top=min(whole[i].top for i in division.above),
@@ -114,42 +116,52 @@ def _atoms(elements: Sequence[Element], indices: Sequence[int]) -> int:
     return reduce(or_, (elements[i].atoms for i in indices))
 
 
-def _element(candidate: Candidate, line: LineInk) -> Element:
+def _element(candidate: Candidate, choices: tuple[Choice, ...]) -> Element:
     ink = candidate.ink
+    width, height = ink.width, ink.height
     return Element(
         atoms=candidate.atoms,
         top=ink.y,
-        middle=ink.y + ink.height / 2,
-        log_size=log(max(ink.width, ink.height)),
-        choices=_choices(candidate, line),
+        middle=ink.y + height / 2,
+        log_size=log(max(width, height)),
+        choices=choices,
         candidate=candidate,
     )
 
 
-def _choices(candidate: Candidate, line: LineInk) -> tuple[Choice, ...]:
+def _choices(line: LineInk) -> list[tuple[Choice, ...]]:
+    """Return what each candidate may be, the likeliest first."""
+    logits = [candidate.logits for candidate in line.candidates if candidate.logits is not None]
+    assert len(logits) == len(line.candidates)
+    scores = log_softmax(np.stack(logits) / np.float32(TEMPERATURE))
+    order = np.argsort(-scores, axis=1)[:, :_FEW]
+    ranked = np.take_along_axis(scores, order, axis=1)
+    whole = np.interp(ranked[:, 0], _BEST_SCORE, _IS_SYMBOL)
+    every = zip(line.candidates, order.tolist(), ranked.tolist(), whole.tolist(), strict=True)
+    return [_choices_of(line, *one) for one in every]
+
+
+def _choices_of(
+    line: LineInk, candidate: Candidate, order: Sequence[int], scores: Sequence[float], whole: float
+) -> tuple[Choice, ...]:
     said = line.fixed.get(candidate.atoms.bit_length() - 1) if candidate.atoms.bit_count() == 1 else None
     if said is not None:
-        return (_choice(said, 0.0, 0.0),)
-    assert candidate.logits is not None
-    scores = log_softmax(candidate.logits / TEMPERATURE)
-    best = np.argsort(-scores)[:_FEW]
-    symbol = candidate.link + float(np.interp(scores[best[0]], _BEST_SCORE, _IS_SYMBOL))
+        return (Choice(said, kind(said), 0.0, 0.0, *_lies(said)),)
+    symbol = candidate.link + whole
+    least = scores[0] - _FAR
     made = []
-    for i in best:
-        label, score = line.labels[i], float(scores[i])
-        if score < scores[best[0]] - _FAR:
+    for i, score in zip(order, scores, strict=True):
+        if score < least:
             break
-        fit = log(pieces(label, candidate.pieces, stack=candidate.stack)) + commonness(label)
-        made.append(_choice(label, score, symbol + fit))
+        label = line.labels[i]
+        fit = pieces(label, candidate.pieces, stack=candidate.stack) + commonness(label)
+        made.append(Choice(label, kind(label), score, symbol + fit, *_lies(label)))
     return tuple(made)
 
 
-def _choice(label: str, score: float, extra: float) -> Choice:
-    return Choice(label, kind(label), score, extra, *_lies(habit(label)))
-
-
 @cache
-def _lies(known: Habit) -> tuple[float, float, float, float]:
+def _lies(label: str) -> tuple[float, float, float, float]:
+    known = FRACTION_HABIT if label == FRACTION else habit(label)
     return known.middle, known.middle_spread**2, log(known.size), known.size_spread**2
 
 

@@ -50,6 +50,7 @@ STAYS_RAISED = 0.35
 """The share of symbols in a superscript that another one of it follows."""
 
 
+@cache
 def kind(label: str) -> str:
     """Return what kind of symbol a label is."""
     if len(label) == 1 and label.isdigit():

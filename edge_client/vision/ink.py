@@ -96,8 +96,13 @@ class InkPage:
 
     def box_in_picture(self, part: InkPart) -> Box:
         """Return the box of some ink in pixels of the picture, rounded outwards by less than a pixel."""
-        rows, columns = np.nonzero(part.mask)
-        points = np.stack([columns + part.x + 0.5, rows + part.y + 0.5, np.ones(len(rows))])
+        # The ends of its rows have all corners of the ink's convex hull, which remain the outermost points.
+        inked = part.mask > 0
+        rows = np.flatnonzero(inked.any(axis=1))
+        first, last = inked.argmax(axis=1)[rows], part.width - 1 - inked[:, ::-1].argmax(axis=1)[rows]
+        points = np.ones((3, 2 * len(rows)))
+        points[0] = np.concatenate([first, last]) + (part.x + 0.5)
+        points[1] = np.concatenate([rows, rows]) + (part.y + 0.5)
         mapped = self.to_picture @ points
         xs, ys = mapped[0] / mapped[2], mapped[1] / mapped[2]
         scale = float(np.sqrt(abs(np.linalg.det(self.to_picture[:2, :2]))))
