@@ -37,21 +37,26 @@ def as_json(reading: Reading, values: Sequence[Worth | None], file: str) -> dict
         file: the name to give.
     """
     padded = [*values, *[None] * (len(reading.lines) - len(values))]
-    return {"file": file, "lines": [_line(line, value) for line, value in zip(reading.lines, padded, strict=True)]}
+    lines = [
+        line_json(line, value) | {"symbols": [symbol_json(symbol) for symbol in line.symbols]}
+        for line, value in zip(reading.lines, padded, strict=True)
+    ]
+    return {"file": file, "lines": lines}
 
 
-def _line(line: Line, value: Worth | None) -> dict[str, Any]:
+def line_json(line: Line, value: Worth | None) -> dict[str, Any]:
+    """Return a line as a JSON object, without its symbols."""
     return {
         "text": text_of(line.row),
         "latex": latex_of(line.row),
         "value": (value.text or None) if value is not None else None,
         "confidence": round(line.confidence, 4),
         "box": list(line.box),
-        "symbols": [_symbol(symbol) for symbol in line.symbols],
     }
 
 
-def _symbol(symbol: Symbol) -> dict[str, Any]:
+def symbol_json(symbol: Symbol) -> dict[str, Any]:
+    """Return a symbol as a JSON object."""
     return {
         "label": symbol.label,
         "box": list(symbol.box),

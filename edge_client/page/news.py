@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edge_client.page.backend import Backend, LiveFrame
-from edge_client.page.reading_json import line_json
+from edge_client.page.reading_json import shown_line
 
 _AT_ONCE = 200
 
@@ -80,7 +80,7 @@ def _frame_json(frame: LiveFrame) -> dict[str, Any]:
     lines = None
     if frame.reading is not None:
         values = [*frame.values, *[None] * len(frame.reading.lines)]
-        lines = [line_json(line, value) for line, value in zip(frame.reading.lines, values, strict=False)]
+        lines = [shown_line(line, value) for line, value in zip(frame.reading.lines, values, strict=False)]
     return {
         "camera": True,
         "seq": frame.seq,

@@ -1,19 +1,20 @@
-"""A reading as the browser is told it."""
+"""A reading as the browser is told it: as the command line says it, and what a page needs besides."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_client.expression import latex_of, text_of
 from edge_client.expression.row import Bar, Raised, Row
 from edge_client.page.backend import Value
 from edge_client.page.shelf import Shelved, ink_key
-from edge_client.reading.result import Line
+from edge_client.reading.result import Line, Symbol
+from edge_client.reading_json import line_json, symbol_json
 from edge_client.vision.trace import Picture
 
 _ALTERNATIVES = 9
@@ -25,24 +26,11 @@ def reading_json(shelved: Shelved, values: Sequence[Value | None]) -> dict[str, 
     reading = shelved.reading
     told = []
     for line, value in zip(reading.lines, values, strict=True):
-        symbols = []
-        for symbol in line.symbols:
-            key = ink_key(symbol.ink)
-            symbols.append(
-                {
-                    "label": symbol.label,
-                    "box": symbol.box,
-                    # Of what a person has said there is no doubt.
-                    "confidence": 1.0 if key in shelved.said else round(symbol.confidence, 4),
-                    "alternatives": [[label, round(p, 4)] for label, p in symbol.alternatives[:_ALTERNATIVES]],
-                    "picture": ink_url(symbol.ink.mask),
-                    "said": key in shelved.said,
-                    "learnt": key in shelved.learnt,
-                }
-            )
-        said = all(symbol["said"] for symbol in symbols)
-        sure = {"confidences": [symbol["confidence"] for symbol in symbols]} | ({"confidence": 1.0} if said else {})
-        told.append(line_json(line, value) | sure | {"symbols": symbols})
+        symbols = [_symbol(shelved, symbol) for symbol in line.symbols]
+        sure: dict[str, Any] = {"confidences": [symbol["confidence"] for symbol in symbols]}
+        if all(symbol["said"] for symbol in symbols):
+            sure["confidence"] = 1.0
+        told.append(shown_line(line, value) | sure | {"symbols": symbols})
     return {
         "id": shelved.id,
         "revision": shelved.revision,
@@ -54,23 +42,26 @@ def reading_json(shelved: Shelved, values: Sequence[Value | None]) -> dict[str, 
     }
 
 
-def line_json(line: Line, value: Value | None) -> dict[str, Any]:
-    """Say what a line is, without what it was read from."""
-    return {
-        "text": text_of(line.row),
-        "latex": latex_of(line.row),
-        "value": value_json(value),
-        "confidence": round(line.confidence, 4),
-        "box": line.box,
+def shown_line(line: Line, value: Value | None) -> dict[str, Any]:
+    """Say what a line is and how to set it, without what it was read from."""
+    return line_json(line, value) | {
+        "kind": None if value is None else value.kind,
         "row": row_json(line.row),
         "labels": [symbol.label for symbol in line.symbols],
         "confidences": [round(symbol.confidence, 4) for symbol in line.symbols],
     }
 
 
-def value_json(value: Value | None) -> dict[str, str] | None:
-    """Say what an expression comes to."""
-    return None if value is None else {"text": value.text, "latex": value.latex, "kind": value.kind}
+def _symbol(shelved: Shelved, symbol: Symbol) -> dict[str, Any]:
+    key = ink_key(symbol.ink)
+    # Of what a person has said there is no doubt.
+    sure = {"confidence": 1.0} if key in shelved.said else {}
+    return symbol_json(replace(symbol, alternatives=symbol.alternatives[:_ALTERNATIVES])) | {
+        **sure,
+        "picture": ink_url(symbol.ink.mask),
+        "said": key in shelved.said,
+        "learnt": key in shelved.learnt,
+    }
 
 
 def row_json(row: Row) -> list[Any]:

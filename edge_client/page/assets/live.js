@@ -137,7 +137,7 @@ function liveLine(line) {
     h("div", { class: "line-head" },
       h("div", { class: "line-read" }, formula(line)),
       h("div", { class: "line-sure" }, h("span", { class: `gauge ${sureness(line.confidence)}` }, h("span", {}, h("b", {}, percent(line.confidence)), " sure"), meter(line.confidence))),
-      valueElement(line.value)));
+      valueElement(line)));
 }
 
 function noCamera() {

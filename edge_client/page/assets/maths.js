@@ -159,15 +159,14 @@ function unwrapped(nodes) {
   return nodes.slice(1, -1);
 }
 
-/** Say what a line comes to, under it. */
-export function valueElement(value) {
+/** Say what a line comes to, under it, unless it says so itself: `x=5`. */
+export function valueElement({ text: line, value: text, kind }) {
   const box = h("div", { class: "line-value" });
-  const text = value?.text ?? "";
-  if (!text) return box;
-  if (value.kind === "number" || value.kind === "form") {
+  if (!text || text.replaceAll(" ", "") === line) return box;
+  if (kind === "number" || kind === "form") {
     const about = text.startsWith("about ");
     box.append(h("span", { class: "soft" }, about ? "≈" : "="), asciiFormula(about ? text.slice(6) : text));
-  } else if (value.kind === "solutions" && /^[a-zA-Z] (=|is about) /.test(text)) {
+  } else if (kind === "solutions" && /^[a-zA-Z] (=|is about) /.test(text)) {
     text.split(" or ").forEach((solution, at) => {
       if (at) box.append(h("span", { class: "or" }, "or"));
       const [name, relation, number] = solution.split(/ (=|is about) /);

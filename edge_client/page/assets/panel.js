@@ -141,7 +141,7 @@ export class Panel {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (/^[1-9]$/.test(key) && this.chosen && !this.joining) {
       const choice = this.chosenSymbol.alternatives[Number(key) - 1];
-      if (choice) this.confirm(choice[0]);
+      if (choice) this.confirm(choice.label);
       return Boolean(choice);
     }
     if (key === "Enter" && !this.ownsEnter(event.target)) return false;
@@ -269,7 +269,7 @@ export class Panel {
         h("div", { class: "line-head" }, read,
           h("div", { class: "line-sure" }, h("span", { class: `gauge ${sure}`, title: "how likely the whole line is right" },
             h("span", {}, h("b", {}, percent(line.confidence)), " sure"), meter(line.confidence))),
-          valueElement(line.value)),
+          valueElement(line)),
         h("div", { class: "symbols", role: "group", "aria-label": "Symbols; choose one to put it right" },
           line.symbols.map((symbol, index) => this.drawSymbol(symbol, { line: at, symbol: index }))),
         h("div", { class: "tools line-tools" }, this.lineTools(line, at))),
@@ -322,7 +322,7 @@ export class Panel {
 
   summary() {
     if (!this.reading.lines.length) return "No maths is found here.";
-    return this.reading.lines.map((line) => `${line.labels.map(spoken).join(" ")}. ${line.value?.text ?? ""}`).join(" ");
+    return this.reading.lines.map((line) => `${line.labels.map(spoken).join(" ")}. ${line.value ?? ""}`).join(" ");
   }
 }
 

@@ -17,7 +17,7 @@ function choosing(panel, symbol) {
     head(panel, symbol, symbol.learnt ? "You have said what this is; say it again to change it." : `${percent(symbol.confidence)} sure. Which is it?`),
     h("div", { class: "choices" },
       choice(panel, symbol.label, symbol.confidence, "↵", "read"),
-      alternatives.map(([label, share], at) => choice(panel, label, share, String(at + 1)))),
+      alternatives.map(({ label, confidence }, at) => choice(panel, label, confidence, String(at + 1)))),
     h("div", { class: "tools" },
       button("Split", { name: "split", key: "S", onclick: () => panel.split(), title: "The box covers two symbols" }),
       button("Join", { name: "join", key: "J", onclick: () => panel.join(), title: "The box is a part of a symbol" }),

@@ -35,7 +35,7 @@ def test_a_drawing_is_read(any_client: httpx.Client) -> None:
     """Strokes become an expression with its value, its layout, a box and a picture for every symbol."""
     reading = _drawn(any_client, ["3", "+", "4"])
     (line,) = reading["lines"]
-    assert (line["text"], line["value"]["text"], line["row"]) == ("3+4", "7", [0, 1, 2])
+    assert (line["text"], line["value"], line["kind"], line["row"]) == ("3+4", "7", "number", [0, 1, 2])
     assert [symbol["label"] for symbol in line["symbols"]] == ["3", "+", "4"]
     boxes = np.array([symbol["box"] for symbol in line["symbols"]])
     assert (np.diff(boxes[:, 0]) > 0).all()
@@ -69,7 +69,7 @@ def test_a_said_label_stays_and_the_line_is_read_anew(client: httpx.Client, stor
     reading = _drawn(client, ["3", "+", "4"])
     told = _say(client, reading, "confirm", symbol=1, label="-")
     (line,) = told["reading"]["lines"]
-    assert (line["text"], line["value"]["text"]) == ("3-4", "-1")
+    assert (line["text"], line["value"]) == ("3-4", "-1")
     assert line["symbols"][1]["said"]
     assert store.counts() == {"-": 1}
     again = _say(client, told["reading"], "confirm", symbol=1, label="+")
