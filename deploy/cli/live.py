@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from deploy.cli.options import settings_options
+from deploy.cli.telling import write_plainly
 from edge_client.live.settings import LiveSettings
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def _look(live: LiveReader, window: Window | None, announcer: Announcer, say: _S
             status = frame.status
             seq = frame.seq
         elif live.ended:
-            raise DataError(live.source.trouble or f"{live.source.name} gave no picture")
+            # Why has been told of each of them.
+            raise DataError(f"{live.source.name} gave no picture that can be read")
         if window is not None:
             for key in window.pressed():
                 if key in ("q", "escape"):
@@ -141,12 +143,15 @@ class _Speech:
                 text = "   ".join(
                     filter(None, [text_of(line.row), beside(line, value), f"({line.confidence:.0%} sure)"])
                 )
-                click.echo(f"{time.strftime('%H:%M:%S')} {text}")
+                write_plainly(text)
 
     def aside(self, line: str) -> None:
         """Say how it goes."""
         with self._lock:
-            click.echo(line if self._as_json else f"{time.strftime('%H:%M:%S')} {line}", err=self._as_json)
+            if self._as_json:
+                click.echo(line, err=True)
+            else:
+                write_plainly(line)
 
 
 def _window(settings: LiveSettings, say: _Speech) -> Window | None:

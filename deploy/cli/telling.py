@@ -61,10 +61,11 @@ def telling(
         with _terminal(in_words, bar) as tell:
             yield tell
     else:
-        yield lambda event: _write_plainly(in_words(event))
+        yield lambda event: write_plainly(in_words(event))
 
 
-def _write_plainly(line: str) -> None:
+def write_plainly(line: str) -> None:
+    """Write a line with the time of day before it; nothing where there is nothing to say."""
     if line:
         click.echo(f"{time.strftime('%H:%M:%S')} {line}")
 

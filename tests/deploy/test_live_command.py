@@ -98,10 +98,12 @@ def test_a_person_reads_plain_lines(video: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_a_picture_that_is_none_is_the_commands_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where nothing at all could be seen, the command fails with the reason."""
+    """Where nothing at all could be seen, the command fails, and says the reason once."""
     (tmp_path / "a.png").write_bytes(b"no picture")
     assert run("--source", str(tmp_path / "a.png"), "--no-page", "--no-window") == 3
-    assert "a.png" in capsys.readouterr().err.splitlines()[-1]
+    captured = capsys.readouterr()
+    assert captured.out.count("is no picture") == 1
+    assert captured.err.splitlines() == [f"inkfleet: picture {tmp_path / 'a.png'} gave no picture that can be read"]
 
 
 @pytest.mark.parametrize(
