@@ -52,6 +52,10 @@ from shared.signing import Check
 from shared.topics import Topics
 from tflite_models.bundle import ModelBundle
 
+# An open round is published again after so many seconds, then after twice as many, and so on: a broker whose queue for
+# a device was full has dropped it, retained or not.
+_REPEAT_ROUND_S = 10.0
+
 # A wait is told again after so many seconds.
 _SAY_WAIT_EVERY_S = 15.0
 
@@ -125,6 +129,7 @@ class Coordinator:
         self._ledger: RoundLedger | None = None
         self._ledger_round = 0
         self._published: bytes | None = None
+        self._repeat_at, self._repeat_s = float("inf"), _REPEAT_ROUND_S
         self._wait: Wait | None = None
         self._wait_said = ("", float("-inf"))
         self._unmeasured: list[int] = []
@@ -140,6 +145,11 @@ class Coordinator:
         return self._committed
 
     @property
+    def collecting(self) -> bool:
+        """Whether updates are waited for."""
+        return self._engine.view.phase == "collecting"
+
+    @property
     def weights_sha256(self) -> str:
         """Of the last committed weights."""
         return self._base_sha256
@@ -152,7 +162,7 @@ class Coordinator:
     @property
     def wake_at(self) -> float:
         """When `tick` is to be called at the latest, on the clock."""
-        return min(self._wait.until if self._wait else float("inf"), self._reception.wake_at)
+        return min(self._wait.until if self._wait else float("inf"), self._reception.wake_at, self._repeat_at)
 
     @property
     def done(self) -> bool:
@@ -180,6 +190,7 @@ class Coordinator:
                 self._tell(DeviceGone(device))
         self._tell(Tick())
         self._reception.ask_quiet()
+        self._repeat_round()
 
     def link_up(self) -> None:
         """The broker is there (again): say what it may have forgotten, and ask for what it may have lost."""
@@ -339,6 +350,8 @@ class Coordinator:
                 f"bytes, and devices take {MAX_MESSAGE_BYTES:,}; invite fewer with --per-round"
             )
         self._published = published
+        self._repeat_s = _REPEAT_ROUND_S
+        self._repeat_at = now + self._repeat_s if effect.phase == "open" else float("inf")
         if self._ledger is not None:
             self._ledger.manifest_bytes_down += len(self._published) * len(online)
         self._parts.sender.control(self._topics.round, self._published, retain=True)
@@ -357,6 +370,12 @@ class Coordinator:
         sequence = self._parts.sequence.next()
         self._parts.patience.insist(lambda: self._parts.sequence.remember(sequence))
         return sequence
+
+    def _repeat_round(self) -> None:
+        if self._clock() >= self._repeat_at and self._published is not None:
+            self._parts.sender.control(self._topics.round, self._published, retain=True)
+            self._repeat_s *= 2
+            self._repeat_at = self._clock() + self._repeat_s
 
     def _blobs(self, chunk_bytes: int) -> list[tuple[BlobRef, bytes]]:
         """The model's manifest, its two programs and the weights, as they are offered; hashes are known already."""

@@ -44,7 +44,8 @@ class Receiver:
     """Puts the chunks of updates together.
 
     A device's manifest opens an assembly; its chunks follow. Where chunks stay away for ``quiet_s``, the device is told
-    what is lacking, and again after twice that time, and so on: on a slow line chunks are late, not lost.
+    what is lacking, and again after twice that time, and so on: on a slow line chunks are late, not lost. While
+    chunks of others come, its own may be behind them on our line, and it is not told before ``LONGEST_QUIET_S``.
     A whole that does not have its hash is asked for anew, for one damaged chunk must not cost the device its round; the
     third is the last.
 
@@ -63,6 +64,7 @@ class Receiver:
         self._quiet_s = quiet_s
         self._incoming: dict[str, _Incoming] = {}
         self._total_bytes = 0
+        self._heard_at = float("-inf")
         self.dropped_chunks = 0
         """How many chunks belonged to no update that is awaited, or were broken."""
 
@@ -108,8 +110,8 @@ class Receiver:
         except ProtocolError:
             self.dropped_chunks += 1
             return None
-        known.heard_at, known.asked = now, 0
-        known.ask_at = now + self._quiet_s
+        self._heard_at = known.heard_at = now
+        known.asked, known.ask_at = 0, now + self._quiet_s
         if not known.assembly.complete:
             return None
         known.handed_over = True
@@ -141,7 +143,7 @@ class Receiver:
     def quiet(self, *, now: float) -> list[Lacking]:
         """Return what is lacking of the updates whose chunks stay away."""
         late = [(name, known) for name, known in self._incoming.items() if not known.handed_over]
-        return [self._ask(name, known, now) for name, known in late if now >= known.ask_at]
+        return [self._ask(name, known, now) for name, known in late if now >= self._due_at(known)]
 
     def all_lacking(self, *, now: float) -> list[Lacking]:
         """Return what is lacking of every update: the connection was lost, and chunks with it."""
@@ -150,7 +152,12 @@ class Receiver:
     @property
     def next_quiet_at(self) -> float | None:
         """When `quiet` may next have something to say; None while nothing is arriving."""
-        return min((known.ask_at for known in self._incoming.values() if not known.handed_over), default=None)
+        return min((self._due_at(known) for known in self._incoming.values() if not known.handed_over), default=None)
+
+    def _due_at(self, known: _Incoming) -> float:
+        """When to ask a device for what stays away."""
+        latest = max(known.ask_at, known.heard_at + self.LONGEST_QUIET_S)
+        return min(max(known.ask_at, self._heard_at + self._quiet_s), latest)
 
     def _ask(self, device: str, known: _Incoming, now: float) -> Lacking:
         known.asked += 1

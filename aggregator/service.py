@@ -33,7 +33,7 @@ from shared.errors import BrokerError, ProtocolError, StorageError
 from shared.files import remove_unfinished
 from shared.folder_lock import FolderLock
 from shared.messages import Score, ServerState, decode
-from shared.mqtt import Backlog, BrokerAddress, Message, MqttLink, OutboxBounds, Will
+from shared.mqtt import Backlog, Message, MqttLink, OutboxBounds, Silence, Will
 from shared.rising_numbers import RisingNumbers
 from shared.signing import Credentials
 from shared.tensors import MAX_HEADER_BYTES
@@ -234,7 +234,7 @@ class Aggregator:
                 clock=self._clock,
                 wall_clock=self._wall_clock,
             )
-            self._loop(coordinator, sender=sender, log=log, run=run, stop=stop)
+            self._loop(coordinator, link=link, sender=sender, log=log, run=run, stop=stop)
             finished = coordinator.finished_at is not None
             return RunSummary(
                 run=run.run,
@@ -375,6 +375,7 @@ class Aggregator:
             if isinstance(item, Message):
                 self._backlog.release(item)
                 if item.topic == self._topics.server_state:
+        silence = Silence()
                     self._look_for_rival(item, log)
                 else:
                     coordinator.message(item)
@@ -382,11 +383,17 @@ class Aggregator:
                 state = ServerState(online=True, session=item.session)
                 sender.control(self._topics.server_state, state.encode(), retain=True)
                 if not started:
+                if not coordinator.collecting:
+                    silence.heard(self._clock())
+                elif link.connected and silence.over(self._clock()):
+                    link.reconnect("no device has said anything for a while; connecting anew")
                     started = True
                     log.say("listening", run=run.run, fleet=self._settings.fleet, round=run.resume.committed + 1)
                     coordinator.start()
                 else:
                     log.say("broker", connected=True, reason="")
+                if not item.retain:
+                    silence.heard(self._clock())
                     coordinator.link_up()
             elif isinstance(item, _LinkDown):
                 log.say("broker", connected=False, reason=item.reason)

@@ -13,6 +13,12 @@ from shared.transfer import Assembly
 MAX_BLOB_BYTES = 512 * 1024 * 1024
 """A blob larger than this is refused: a device has to hold it in memory."""
 
+_GAPS = 3.0
+"""A chunk is taken for lost after so many of the line's gaps without one."""
+
+_FADING = 0.8
+_LONGEST_GAP_S = 30.0
+
 
 @dataclass(frozen=True)
 class Listen:
@@ -56,8 +62,10 @@ class _Fetch:
 class Fetcher:
     """The blobs that a device waits for. Not locked: one thread owns it.
 
-    A want is repeated, with backoff and jitter, when nothing lacking has come for a while; anything that comes starts
-    the patience anew. While the aggregator or the broker is known to be away nothing is asked.
+    A want is repeated, with backoff and jitter, when nothing lacking has come for a while; anything that comes, of any
+    blob, starts the patience anew, and on a line on which chunks come slowly the patience grows with the gaps between
+    them: what is late must not be asked for as if it were lost. While the aggregator or the broker is known to be away
+    nothing is asked.
 
     Args:
         uniform: draws from [0, 1); the jitter's source.
@@ -78,6 +86,12 @@ class Fetcher:
         self._fetches: dict[str, _Fetch] = {}
         self._online = False
         self._served = True
+        self._heard_at: float | None = None
+        self._asked_at: float | None = None
+        # The longest gap between chunks lately, in seconds.
+        self._gap_s = 0.0
+        self.unanswered = 0
+        """How many times in a row was asked and nothing came."""
 
     @property
     def wake_at(self) -> float | None:
@@ -103,6 +117,8 @@ class Fetcher:
             ProtocolError: one is larger than this device takes; then it waits for nothing.
         """
         wanted = {ref.sha256: ref for ref in refs}
+        if not self._fetches:
+            self._heard_at, self.unanswered = None, 0
         effects: list[FetchEffect] = []
         for sha256 in [known for known in self._fetches if known not in wanted]:
             del self._fetches[sha256]
@@ -133,14 +149,14 @@ class Fetcher:
         fetch = self._fetches.get(sha256)
         if fetch is None or not fetch.assembly.add(index, payload):
             return []
+        self._came(now)
         if not fetch.assembly.complete:
             fetch.asks = 0
-            fetch.ask_at = now + self._retry.wait_s(0, uniform=self._uniform)
             return []
         try:
             data = fetch.assembly.take()
         except ProtocolError:
-            fetch.ask_at = now + self._retry.wait_s(fetch.asks, uniform=self._uniform)
+            fetch.ask_at = now + self._patience_s(fetch.asks)
             fetch.asks += 1
             raise
         del self._fetches[sha256]
@@ -168,12 +184,32 @@ class Fetcher:
         effects: list[FetchEffect] = []
         for sha256, fetch in self._fetches.items():
             if now >= fetch.ask_at:
-                fetch.ask_at = now + self._retry.wait_s(fetch.asks, uniform=self._uniform)
+                fetch.ask_at = now + self._patience_s(fetch.asks)
                 fetch.asks += 1
                 effects.append(Ask(Want(sha256=sha256, ranges=fetch.assembly.lacking())))
+        if effects:
+            self.unanswered += 1
+            self._asked_at = now
         return effects
 
+    def _came(self, now: float) -> None:
+        """A chunk came that was lacking: what else is lacking may be on its way behind it."""
+        before = self._heard_at if self._heard_at is not None else self._asked_at
+        if before is not None:
+            self._gap_s = min(max(now - before, _FADING * self._gap_s), _LONGEST_GAP_S)
+        self._heard_at = now
+        self.unanswered = 0
+        wait_s = self._patience_s(0)
+        for fetch in self._fetches.values():
+            fetch.ask_at = max(fetch.ask_at, now + wait_s)
+
+    def _patience_s(self, asks: int) -> float:
+        # Nobody knows yet how slow the line is before the first chunk has come.
+        tries = asks if self._heard_at is not None else asks + 1
+        return max(self._retry.wait_s(tries, uniform=self._uniform), _GAPS * self._gap_s)
+
     def _ask_anew(self, now: float) -> list[FetchEffect]:
+        self._heard_at, self._gap_s = None, 0.0
         for fetch in self._fetches.values():
             fetch.ask_at, fetch.asks = now, 0
         return self.tick(now)

@@ -35,7 +35,7 @@ from edge_client.sample_store import SampleStore
 from edge_client.supplies import Supplies
 from edge_client.trainer import Trainer
 from edge_client.training_job import Trained, TrainingJob
-from edge_client.uplink import Uplink
+from edge_client.uplink import Uplink, in_vain
 from shared.crash_points import reach
 from shared.errors import InkfleetError, ProtocolError, StorageError
 from shared.messages import BlobRef, Failure, ModelRef, Reply, RoundManifest, Score, ServerState, UpdateManifest
@@ -120,6 +120,8 @@ class Participation:
         self._failed: RoundKey | None = None
         self._reason = ""
         self._server: ServerState | None = None
+        # How many offers in a row were not answered, those apart that queue behind chunks.
+        self._unanswered = 0
         self._said: tuple[RoundKey, int, str] | None = None
 
     @property
@@ -197,6 +199,7 @@ class Participation:
 
     def replied(self, reply: Reply) -> None:
         """The aggregator answered."""
+        self._unanswered = 0
         self._act(self._agent.replied(reply, self._clock()))
 
     def chunk(self, sha256: str, index: int, payload: bytes) -> None:
@@ -242,6 +245,7 @@ class Participation:
                 case StopTraining():
                     self._stop_training()
                 case Offer(update):
+                    self._count_offer()
                     self._uplink.offer(update, expiry_s=self._expiry_s())
                 case SendChunks(update, ranges):
                     self._uplink.send(update, self._blob, ranges, expiry_s=self._expiry_s())
@@ -265,6 +269,13 @@ class Participation:
                     self._emit({"event": "finished", "run": manifest.run, "rounds": manifest.rounds})
                     if self._adopter is not None and not self._adopter.has(manifest):
                         self._supplies.fetch(manifest)
+
+    def _count_offer(self) -> None:
+        if self._uplink.sending or (self._server is not None and not self._server.online):
+            return
+        self._unanswered += 1
+        if in_vain(self._unanswered):
+            self._uplink.distrust("the aggregator is there, and does not answer")
 
     def _supplied(self, manifest: RoundManifest) -> None:
         if manifest.phase == "finished":

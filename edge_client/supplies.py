@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edge_client.blob_cache import BlobCache
 from edge_client.fetch import Arrived, Ask, FetchEffect, Fetcher, Listen, StopListening
 from edge_client.model_shelf import known_labels, lacking_blobs, load_model
-from edge_client.uplink import Uplink
+from edge_client.uplink import Uplink, in_vain
 from shared.errors import InkfleetError, StorageError
 from shared.labels import LabelSet
 from shared.messages import BlobRef, ModelRef, RoundManifest
@@ -116,7 +116,10 @@ class Supplies:
 
     def tick(self) -> None:
         """Ask for what is lacking and due."""
-        self._listen(self._fetcher.tick(self._clock()))
+        asked = self._fetcher.tick(self._clock())
+        self._listen(asked)
+        if asked and in_vain(self._fetcher.unanswered):
+            self._uplink.distrust("the aggregator is there, and nothing that is asked for comes")
 
     def _listen(self, effects: Iterable[FetchEffect]) -> None:
         for effect in effects:

@@ -53,6 +53,14 @@ class Uplink:
         """Whether `step` has a chunk to publish."""
         return bool(self._waiting) and self._link.connected
 
+    def distrust(self, reason: str) -> None:
+        """Have another connection made: this one looks alive, and nothing comes through it.
+
+        Messages may be lost on their way to us in a manner that only a new connection mends, for a broker sends no more
+        than so many that we have not acknowledged.
+        """
+        self._link.reconnect(reason)
+
     def listen(self, sha256: str) -> None:
         """Hear the chunks of a blob."""
         self._link.subscribe(self._topics.blob_chunks(sha256))
@@ -114,3 +122,8 @@ class Uplink:
         except BrokerError:
             return False
         return True
+
+
+def in_vain(repeats: int) -> bool:
+    """Whether so many repeats without an answer are a reason to connect anew: at the 4th, the 8th, the 16th, …"""
+    return repeats >= 4 and repeats & (repeats - 1) == 0

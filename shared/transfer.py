@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from shared.errors import ProtocolError
 from shared.messages import BlobRef, Range
 
-DEFAULT_CHUNK_BYTES = 96 * 1024
+DEFAULT_CHUNK_BYTES = 48 * 1024
 """Fits AWS IoT Core's limit of 128 KB a message, with its topic."""
 
 HEADROOM_BYTES = 1024

@@ -8,5 +8,6 @@ from shared.mqtt.backoff import Backoff
 from shared.mqtt.link import MqttLink
 from shared.mqtt.message import Message, Will
 from shared.mqtt.outbox import OutboxBounds
+from shared.mqtt.silence import Silence
 
-__all__ = ["Backlog", "Backoff", "BrokerAddress", "Message", "MqttLink", "OutboxBounds", "Will"]
+__all__ = ["Backlog", "Backoff", "BrokerAddress", "Message", "MqttLink", "OutboxBounds", "Silence", "Will"]

@@ -12,6 +12,7 @@ import numpy as np
 from paho.mqtt.reasoncodes import ReasonCode
 
 from shared.errors import BrokerError, ProtocolError
+from shared.mqtt.acknowledgements import Acknowledgements
 from shared.mqtt.address import BrokerAddress
 from shared.mqtt.backoff import Backoff
 from shared.mqtt.connection import Connection, Protocol
@@ -62,7 +63,7 @@ class MqttLink:
         on_connect: Callable[[], None],
         on_disconnect: Callable[[str], None] | None = None,
         will: Will | Callable[[], Will] | None = None,
-        keepalive_s: int = 30,
+        keepalive_s: int = 15,
         protocol: Literal["auto", "5", "3.1.1"] = "auto",
         session_expiry_s: int = 0,
         backoff: Backoff | None = None,
@@ -123,6 +124,8 @@ class MqttLink:
         self._connected = False
         self._ending: Ending | None = None
         self._failures = 0
+        self._unacknowledged = Acknowledgements(clock=time.monotonic)
+        self._distrust = ""
         self._short_lived = 0
         self._stopping = threading.Event()
         self._wakeup = Wakeup()
@@ -191,6 +194,18 @@ class MqttLink:
         if thread is not None and thread is not threading.current_thread():
             # An attempt to connect cannot be interrupted; a daemon thread in the middle of one ends by itself later.
             thread.join(_FAREWELL_S if self._connected else _ATTEMPT_S)
+
+    def reconnect(self, reason: str) -> None:
+        """Give the connection up for another one: it looks alive, and what should come through it does not.
+
+        Nothing happens while there is no connection. From any thread.
+
+        Args:
+            reason: what ``on_disconnect`` is told.
+        """
+        if self._connected:
+            self._distrust = reason
+            self._wakeup.set()
 
     def __enter__(self) -> Self:
         self.start()
@@ -403,16 +418,27 @@ class MqttLink:
                     self._pump(connection)
                 ending = connection.step(wake_fd=self._wakeup.fileno())
                 self._wakeup.clear()
+                if ending is None and connected_at is not None:
+                    ending = self._given_up()
         except Exception as error:
             # A fault of ours must not leave a device without its link for good.
             _log.exception("the MQTT link failed")
             ending = Ending(Cause.LOST, f"the link to broker {self._address} failed: {error}")
         return ending, None if connected_at is None else time.monotonic() - connected_at
 
+    def _given_up(self) -> Ending | None:
+        """Say why a connection that still stands is of no use any more, if so."""
+        if self._distrust:
+            return Ending(Cause.LOST, self._distrust)
+        if self._unacknowledged.lost:
+            return Ending(Cause.LOST, f"broker {self._address} does not acknowledge what was sent; connecting anew")
+        return None
+
     def _judged(self, ending: Ending, *, lived_s: float) -> Ending:
         """Count connections that did not last; not every broker says that another client took our place."""
+        self._failures = self._backoff.failures_after(self._failures, lived_s=lived_s)
         if lived_s >= self._backoff.stable_s:
-            self._failures = self._short_lived = 0
+            self._short_lived = 0
             return ending
         self._short_lived += 1
         if ending.cause is Cause.LOST and self._short_lived >= _SUSPICIOUS:
@@ -425,6 +451,8 @@ class MqttLink:
 
     def _announce(self, connection: Connection) -> None:
         self._broker_limit_bytes = connection.max_packet_bytes
+        self._unacknowledged = Acknowledgements(clock=time.monotonic)
+        self._distrust = ""
         with self._state:
             self._subscriptions.connected(session_present=connection.session_present)
             self._connected = True
@@ -449,6 +477,8 @@ class MqttLink:
                 continue
             expiry_s = None if message.expires_at is None else message.expires_at - time.monotonic()
             connection.publish(message, expiry_s=expiry_s)
+            if message.qos:
+                self._unacknowledged.sent(message)
             self._bytes_sent += len(message.payload)
 
     def _pump_subscriptions(self, connection: Connection) -> None:
@@ -466,6 +496,7 @@ class MqttLink:
     def _sent(self, message: Outgoing, code: ReasonCode) -> None:
         if code.is_failure:
             _log.warning("broker %s refused a message on %s: %s", self._address, message.topic, code)
+        self._unacknowledged.came(message)
         self._outbox.done(message)
 
     def _subscribed(self, packet: int, codes: Sequence[ReasonCode]) -> None:

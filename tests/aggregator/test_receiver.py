@@ -143,3 +143,17 @@ def test_broken_chunks_are_counted_and_dropped() -> None:
     assert inbox.chunk("a", sha256, 0, b"short", now=0.0) is None
     assert inbox.chunk("a", sha256, 99, b"x" * 256, now=0.0) is None
     assert inbox.dropped_chunks == 2
+
+
+def test_while_chunks_of_others_come_a_device_is_not_told_that_its_own_are_lost() -> None:
+    """They may lie behind the others' on a slow line; but nobody is left waiting for longer than a minute."""
+    inbox = receiver()
+    data = bytes(256 * 80)
+    inbox.manifest("a", manifest(), now=0.0)
+    inbox.manifest("b", manifest(data), now=0.0)
+    send(inbox, "a", 0, now=1.0)
+    told: list[float] = []
+    for second in range(2, 80):
+        send(inbox, "b", second, now=float(second), data=data)
+        told += [float(second) for lacking in inbox.quiet(now=float(second)) if lacking.device == "a"]
+    assert told[0] == 61.0

@@ -132,3 +132,35 @@ def test_any_loss_and_any_order_end_with_the_blob(data: st.DataObject) -> None:
         now = max(now, one.wake_at)
         pending = asked(one.tick(now))
     assert arrived == DATA
+
+
+def test_what_is_late_on_a_slow_line_is_not_asked_for_again() -> None:
+    """Chunks of two blobs by turns, one every 6 s: nothing is asked for twice, and afterwards what was lost is."""
+    one = fetcher()
+    one.fetch([REF, OTHER], 0.0)
+    now = 0.0
+    arrivals = [(REF, DATA, index) for index in range(9)]
+    arrivals.insert(4, (OTHER, b"x" * 900, 0))
+    for ref, data, index in arrivals:
+        now += 6.0
+        assert one.tick(now) == []
+        one.chunk(ref.sha256, index, chunk_of(data, ref, index), now)
+    due = one.wake_at
+    assert due is not None
+    assert now + 12.0 <= due <= now + 30.0
+    assert one.tick(due) != []
+
+
+def test_questions_that_bring_nothing_are_counted() -> None:
+    """Each that brings nothing counts, whatever connections come between; a chunk ends the count."""
+    one = fetcher()
+    one.fetch([REF], 0.0)
+    for _ in range(3):
+        assert one.wake_at is not None
+        one.tick(one.wake_at)
+    assert one.unanswered == 4
+    one.disconnected()
+    one.connected(100.0)
+    assert one.unanswered == 5
+    one.chunk(REF.sha256, 0, chunk_of(DATA, REF, 0), 101.0)
+    assert one.unanswered == 0

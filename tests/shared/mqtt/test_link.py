@@ -16,6 +16,7 @@ import pytest
 
 from deploy.brokers import RunningBroker
 from deploy.brokers.mosquitto import configure as configure_mosquitto
+from deploy.chaos.proxy import Line, Proxy
 from shared.errors import BrokerError, ProtocolError
 from shared.mqtt import Backoff, BrokerAddress, OutboxBounds, Will
 from shared.mqtt.outbox import Outbox, Outgoing
@@ -502,3 +503,25 @@ def test_tls_files_that_cannot_be_read_are_named(unused_port: int, ear: MakeEar,
     one.link.start()
     with pytest.raises(BrokerError, match=r"none\.pem"):
         one.link.wait_connected(DEADLINE_S, patient=False)
+
+
+def test_a_message_lost_on_a_living_connection_is_sent_on_another(mosquitto: RunningBroker, ear: MakeEar) -> None:
+    """MQTT repeats nothing while a connection holds: the link leaves one on which a message was passed over."""
+    with Proxy(mosquitto.address) as proxy:
+        one = ear(proxy.address).up("late/#")
+        proxy.set(Line(drop=1.0, touches=lambda topic: topic == "late/1"))
+        one.link.publish("late/1", b"1")
+        one.link.publish("late/2", b"2")
+        assert one.next().payload == b"2"
+        proxy.set(Line())
+        assert "does not acknowledge" in one.losses.get(timeout=DEADLINE_S)
+        assert one.next().payload == b"1"
+
+
+def test_a_connection_that_is_given_up_is_replaced(mosquitto: RunningBroker, ear: MakeEar) -> None:
+    """Whoever knows better than the keepalive asks for another connection, and says why."""
+    one = ear(mosquitto.address).up()
+    one.connects.get(timeout=DEADLINE_S)
+    one.link.reconnect("nobody answers")
+    assert one.losses.get(timeout=DEADLINE_S) == "nobody answers"
+    one.connects.get(timeout=DEADLINE_S)

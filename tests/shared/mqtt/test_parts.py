@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import SettingsError
-from shared.mqtt import Backoff, BrokerAddress, OutboxBounds
+from shared.mqtt import Backoff, BrokerAddress, OutboxBounds, Silence
+from shared.mqtt.acknowledgements import PASSED_OVER_S, SILENT_S, Acknowledgements
 from shared.mqtt.outbox import Outbox, Outgoing
 from shared.mqtt.subscriptions import Subscriptions
 
@@ -59,6 +60,70 @@ def test_the_backoff_grows_to_its_cap_with_full_jitter() -> None:
         assert waits.min() >= 0
         assert waits.max() <= bound
         assert abs(waits.mean() - bound / 2) < bound * 0.08
+
+
+def test_a_fleet_is_back_within_seconds_and_not_in_one_of_them() -> None:
+    """However long the broker was gone, nobody waits longer than 5 s, and no tenth of that time has a crowd in it."""
+    rng = np.random.default_rng(8)
+    waits = np.array([Backoff().wait_s(1000, rng=rng) for _ in range(1000)])
+    assert waits.max() <= 5.0
+    assert np.histogram(waits, bins=10, range=(0.0, 5.0))[0].max() < 150
+
+
+def test_a_line_that_drops_is_told_from_two_clients_that_throw_each_other_out() -> None:
+    """A connection that carried something counts as one failure; shorter ones add up; a long one forgets them all."""
+    backoff = Backoff()
+    assert backoff.failures_after(6, lived_s=0.5) == 6
+    assert backoff.failures_after(6, lived_s=3.0) == 1
+    assert backoff.failures_after(0, lived_s=3.0) == 0
+    assert backoff.failures_after(6, lived_s=11.0) == 0
+
+
+def test_a_message_that_a_later_one_has_overtaken_is_lost() -> None:
+    """Acknowledgements come in order: one that is passed over has a few seconds, and no longer; late ones are fine."""
+    now = [0.0]
+    watch = Acknowledgements(clock=lambda: now[0])
+    first, second, third = object(), object(), object()
+    for message in (first, second):
+        watch.sent(message)
+    watch.came(second)
+    now[0] = PASSED_OVER_S - 0.1
+    assert not watch.lost
+    watch.sent(third)
+    watch.came(first)
+    now[0] = 2 * PASSED_OVER_S
+    assert not watch.lost
+    watch.sent(second)
+    watch.came(second)
+    now[0] += PASSED_OVER_S
+    assert watch.lost
+
+
+def test_messages_of_which_none_is_acknowledged_are_lost_in_the_end() -> None:
+    """A slow line has a minute for each message; nothing under way is never late."""
+    now = [0.0]
+    watch = Acknowledgements(clock=lambda: now[0])
+    now[0] = 1000.0
+    assert not watch.lost
+    one, two = object(), object()
+    watch.sent(one)
+    watch.sent(two)
+    now[0] += SILENT_S - 1
+    watch.came(one)
+    now[0] += SILENT_S - 1
+    assert not watch.lost
+    now[0] += 1
+    assert watch.lost
+
+
+def test_silence_is_broken_off_ever_more_rarely() -> None:
+    """After a minute, then after two, then after four; a word starts it anew."""
+    silence = Silence(first_s=60.0)
+    over = [second for second in range(500) if silence.over(second)]
+    assert over == [60, 180, 420]
+    silence.heard(500)
+    assert not silence.over(559)
+    assert silence.over(560)
 
 
 def _message(number: int, *, size: int = 10, qos: int = 1, expires_at: float | None = None) -> Outgoing:
