@@ -297,7 +297,7 @@ class Aggregator:
         """
         settings = self._settings
         link = MqttLink(
-            BrokerAddress.parse(settings.broker),
+            settings.broker_address(),
             client_id=f"{check_name(settings.fleet, what='fleet')}-aggregator-{time.time_ns() % 10**9}",
             on_message=self._on_message,
             on_connect=lambda: self._inbox.put(_LinkUp(self._session)),
@@ -359,9 +359,17 @@ class Aggregator:
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def _loop(
-        self, coordinator: Coordinator, *, sender: Sender, log: EventLog, run: Run, stop: threading.Event
+        self,
+        coordinator: Coordinator,
+        *,
+        link: MqttLink,
+        sender: Sender,
+        log: EventLog,
+        run: Run,
+        stop: threading.Event,
     ) -> None:
         started = blocked = False
+        silence = Silence()
         while not stop.is_set() and not coordinator.done:
             timeout_s = _STOP_LATENCY_S
             if not blocked:
@@ -369,13 +377,18 @@ class Aggregator:
             try:
                 item = self._inbox.get(timeout=timeout_s)
             except queue.Empty:
+                if not coordinator.collecting:
+                    silence.heard(self._clock())
+                elif link.connected and silence.over(self._clock()):
+                    link.reconnect("no device has said anything for a while; connecting anew")
                 if started and not blocked and self._clock() >= coordinator.wake_at:
                     coordinator.tick()
                 continue
             if isinstance(item, Message):
                 self._backlog.release(item)
+                if not item.retain:
+                    silence.heard(self._clock())
                 if item.topic == self._topics.server_state:
-        silence = Silence()
                     self._look_for_rival(item, log)
                 else:
                     coordinator.message(item)
@@ -383,17 +396,11 @@ class Aggregator:
                 state = ServerState(online=True, session=item.session)
                 sender.control(self._topics.server_state, state.encode(), retain=True)
                 if not started:
-                if not coordinator.collecting:
-                    silence.heard(self._clock())
-                elif link.connected and silence.over(self._clock()):
-                    link.reconnect("no device has said anything for a while; connecting anew")
                     started = True
                     log.say("listening", run=run.run, fleet=self._settings.fleet, round=run.resume.committed + 1)
                     coordinator.start()
                 else:
                     log.say("broker", connected=True, reason="")
-                if not item.retain:
-                    silence.heard(self._clock())
                     coordinator.link_up()
             elif isinstance(item, _LinkDown):
                 log.say("broker", connected=False, reason=item.reason)

@@ -9,7 +9,10 @@ from pydantic import Field, model_validator
 
 from aggregator.engine import RunPlan
 from aggregator.schedule import Schedule, learning_rate
+from shared import enrolled
+from shared.errors import SettingsError
 from shared.messages import TrainingPlan
+from shared.mqtt.address import BrokerAddress
 from shared.settings import Settings
 from shared.transfer import DEFAULT_CHUNK_BYTES
 
@@ -43,6 +46,14 @@ class AggregatorSettings(Settings):
 
     broker: str = Field("mqtt://127.0.0.1:1883", description="the MQTT broker's address")
     fleet: str = Field("inkfleet", description="the fleet's name, the same for its devices")
+    identity: Path | None = Field(
+        None,
+        description="the folder aggregator/ that inkfleet fleet made: fleet and broker come from it, and it proves to "
+        "both sides who is who",
+    )
+    insecure: bool = Field(
+        False, description="take a broker on another machine without TLS, which anyone on the way can change"
+    )
     folder: Path = Field(
         Path("runs/aggregator"), description="where the run is kept: database, updates, checkpoints, metrics.jsonl"
     )
@@ -115,6 +126,22 @@ class AggregatorSettings(Settings):
     )
     keep_checkpoints: int = Field(3, ge=1, description="how many rounds' weights to keep")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _enrolled(cls, values: Any) -> Any:
+        try:
+            return enrolled.fill_in(values, role="aggregator")
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        try:
+            enrolled.check_broker(self.broker, insecure=self.insecure)
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+        return self
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.per_round and self.quorum > self.per_round:
@@ -122,6 +149,14 @@ class AggregatorSettings(Settings):
                 f"quorum {self.quorum} is more than the {self.per_round} devices that per_round invites; lower it"
             )
         return self
+
+    def broker_address(self) -> BrokerAddress:
+        """The broker's address, with what TLS needs.
+
+        Raises:
+            SettingsError: the identity cannot be read.
+        """
+        return enrolled.broker_address(self.broker, identity=self.identity, role="aggregator")
 
     def run_plan(self) -> RunPlan:
         """What the round engine goes by."""

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,7 @@ from aggregator.settings import AggregatorSettings
 from deploy.cli import INTERRUPTED
 from deploy.cli.options import settings_options
 from deploy.cli.telling import NO_BAR, Bar, telling
+from shared import enrolled
 
 if TYPE_CHECKING:
     from aggregator.service import RunSummary
@@ -32,7 +34,7 @@ def command(settings: AggregatorSettings, *, as_json: bool) -> None:
     """Serve a fleet: run rounds, average, broadcast.
 
     The devices connect to the same broker under the same fleet's name. Ctrl-C stops the run and keeps it;
-    --resume goes on.
+    --resume goes on. Where the broker is not on this machine, --identity proves who is who.
 
     Example: inkfleet aggregator --broker mqtt://127.0.0.1:1883 --min-devices 2 --rounds 20 --test-data digits.npz
     """
@@ -45,7 +47,15 @@ def command(settings: AggregatorSettings, *, as_json: bool) -> None:
         test = partial(_open_test, settings.test_data, model.manifest.label_set_object())
     bar = partial(_bar, rounds=settings.rounds)
     with _stopped_by_signals() as stop, telling(in_words, as_json=as_json, bar=bar) as on_event:
-        summary = Aggregator(settings, model=model, test=test, on_event=on_event).run(stop)
+        for notice in enrolled.notices(settings.identity, role="aggregator", now=datetime.now(UTC)):
+            click.echo(f"warning: {notice}", err=True)
+        summary = Aggregator(
+            settings,
+            model=model,
+            test=test,
+            on_event=on_event,
+            credentials=enrolled.aggregator_credentials(settings.identity),
+        ).run(stop)
     if not summary.finished:
         click.echo(_how_to_resume(settings, summary), err=True)
         sys.exit(INTERRUPTED)
