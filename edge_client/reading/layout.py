@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
 from math import log
@@ -131,32 +131,32 @@ def _element(candidate: Candidate, choices: tuple[Choice, ...]) -> Element:
 
 def _choices(line: LineInk) -> list[tuple[Choice, ...]]:
     """Return what each candidate may be, the likeliest first."""
-    logits = [candidate.logits for candidate in line.candidates if candidate.logits is not None]
-    assert len(logits) == len(line.candidates)
+    said = [_said(candidate, line) for candidate in line.candidates]
+    unsaid = [candidate for candidate, label in zip(line.candidates, said, strict=True) if label is None]
+    read = iter(_read_as(unsaid, line.labels) if unsaid else ())
+    return [next(read) if label is None else (Choice(label, kind(label), 0.0, 0.0, *_lies(label)),) for label in said]
+
+
+def _said(candidate: Candidate, line: LineInk) -> str | None:
+    return line.fixed.get(candidate.atoms.bit_length() - 1) if candidate.atoms.bit_count() == 1 else None
+
+
+def _read_as(candidates: Sequence[Candidate], labels: Sequence[str]) -> Iterator[tuple[Choice, ...]]:
+    logits = [candidate.logits for candidate in candidates if candidate.logits is not None]
     scores = log_softmax(np.stack(logits) / np.float32(TEMPERATURE))
     order = np.argsort(-scores, axis=1)[:, :_FEW]
     ranked = np.take_along_axis(scores, order, axis=1)
     whole = np.interp(ranked[:, 0], _BEST_SCORE, _IS_SYMBOL)
-    every = zip(line.candidates, order.tolist(), ranked.tolist(), whole.tolist(), strict=True)
-    return [_choices_of(line, *one) for one in every]
-
-
-def _choices_of(
-    line: LineInk, candidate: Candidate, order: Sequence[int], scores: Sequence[float], whole: float
-) -> tuple[Choice, ...]:
-    said = line.fixed.get(candidate.atoms.bit_length() - 1) if candidate.atoms.bit_count() == 1 else None
-    if said is not None:
-        return (Choice(said, kind(said), 0.0, 0.0, *_lies(said)),)
-    symbol = candidate.link + whole
-    least = scores[0] - _FAR
-    made = []
-    for i, score in zip(order, scores, strict=True):
-        if score < least:
-            break
-        label = line.labels[i]
-        fit = pieces(label, candidate.pieces, stack=candidate.stack) + commonness(label)
-        made.append(Choice(label, kind(label), score, symbol + fit, *_lies(label)))
-    return tuple(made)
+    every = zip(candidates, order.tolist(), ranked.tolist(), whole.tolist(), strict=True)
+    for candidate, indices, likely, symbol in every:
+        made = []
+        for i, score in zip(indices, likely, strict=True):
+            if score < likely[0] - _FAR:
+                break
+            label = labels[i]
+            fit = pieces(label, candidate.pieces, stack=candidate.stack) + commonness(label)
+            made.append(Choice(label, kind(label), score, candidate.link + symbol + fit, *_lies(label)))
+        yield tuple(made)
 
 
 @cache

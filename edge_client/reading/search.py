@@ -9,6 +9,7 @@ well-formed expression goes on like that.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import exp, log, sqrt
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -106,8 +107,7 @@ def read_row(
     order = _by_first_atom(elements, atoms, keys)
     total = atoms.bit_count()
     buckets = [_Bucket(beam) for _ in range(total + 1)]
-    start = Level.of_row(em=em)
-    states = [_State(0.0, 0, (start,), ((start.kind, 0),), None)]
+    states = [_start(em)]
     for used in range(total):
         for state in states if used == 0 else buckets[used].states():
             left = atoms & ~state.atoms
@@ -117,9 +117,38 @@ def read_row(
                     continue
                 bucket = buckets[used + size]
                 if state.score + best >= bucket.least:
-                    _extend(state, places, element, bucket)
+                    _extend(state, places, element, element.choices, bucket)
     ends = [_ended(state) for state in (buckets[total].states() if total else states)]
     return sorted(ends, key=lambda path: -path.score)
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """Symbols that are known to follow on each other, and how likely they are: only their levels are open.
+
+    Attributes:
+        states: the likeliest ones.
+        beam: how many states are kept.
+    """
+
+    states: Sequence[_State]
+    beam: int
+
+    @classmethod
+    def start(cls, *, em: float, beam: int) -> Lineup:
+        """Return the beginning of a row, in which digits are about so high, in pixels."""
+        return cls([_start(em)], beam)
+
+    def and_then(self, element: Element, choice: Choice) -> Lineup:
+        """Return the same with one more symbol."""
+        bucket = _Bucket(self.beam)
+        for state in self.states:
+            _extend(state, places_after(state.levels), element, (choice,), bucket)
+        return Lineup(bucket.states(), self.beam)
+
+    def score(self) -> float:
+        """Return the log-likelihood of the row that ends here, but for a constant."""
+        return max(_score(state) for state in self.states)
 
 
 def _by_first_atom(
@@ -142,7 +171,14 @@ def _atoms(bits: int) -> list[int]:
     return [i for i in range(bits.bit_length()) if bits >> i & 1]
 
 
-def _extend(state: _State, places: Sequence[Place], element: Element, bucket: _Bucket) -> None:
+def _start(em: float) -> _State:
+    level = Level.of_row(em=em)
+    return _State(0.0, 0, (level,), ((level.kind, 0),), None)
+
+
+def _extend(
+    state: _State, places: Sequence[Place], element: Element, choices: Sequence[Choice], bucket: _Bucket
+) -> None:
     """Add every way in which an element can go on a state.
 
     What a place costs is the ratio of its likelihood to that of any symbol on any level. Without that, a superscript,
@@ -159,7 +195,7 @@ def _extend(state: _State, places: Sequence[Place], element: Element, bucket: _B
     for place in places:
         (axis, axis_variance, log_em, log_em_variance, _, _, _), _, prior, cost, costs = place
         base = so_far + prior + cost
-        for choice in element.choices:
+        for choice in choices:
             _, kind, looks, extra, choice_middle, middle_variance, choice_size, size_variance = choice
             score = base + looks + extra + costs.get(kind, 0.0)
             if score + _BEST_PLACE < least:
@@ -210,11 +246,14 @@ def _reached(way: _Way) -> _State:
     return _State(score, state.atoms | element.atoms, levels, marks, (state.trail, element, choice, depth))
 
 
+def _score(state: _State) -> float:
+    return state.score + sum(level.closed() for level in state.levels)
+
+
 def _ended(state: _State) -> Path:
-    score = state.score + sum(level.closed() for level in state.levels)
     steps = []
     trail = state.trail
     while trail is not None:
         trail, element, choice, depth = trail
         steps.append(Step(element, choice, depth))
-    return Path(score, tuple(reversed(steps)))
+    return Path(_score(state), tuple(reversed(steps)))

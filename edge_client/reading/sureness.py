@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import exp
 
 from edge_client.reading.element import Choice, Path, Step
 from edge_client.reading.layout import log_softmax
-from edge_client.reading.search import read_row
+from edge_client.reading.search import Lineup
 from edge_client.reading.well_formed import FRACTION, UNBALANCED
 
 Shares = dict[str, float]
@@ -35,10 +34,14 @@ def sureness(path: Path, *, labels: Sequence[str], em: float) -> list[Shares]:
         weights = {step.choice.label: 1.0}
         looks = step.choice.score + step.choice.extra
         rivals = [choice for choice in step.element.choices if choice.score + choice.extra > looks - _FAR]
-        as_chosen = _score(path, k, step.choice, em=em) if len(rivals) > 1 else 0.0
-        for choice in rivals:
-            if choice.label not in weights:
-                weights[choice.label] = exp(min(0.0, _score(path, k, choice, em=em) - as_chosen))
+        if len(rivals) > 1:
+            before = Lineup.start(em=em, beam=_BEAM)
+            for near in path.steps[max(0, k - _BEFORE) : k]:
+                before = before.and_then(near.element, near.choice)
+            as_chosen = _score(path, k, step.choice, before)
+            for choice in rivals:
+                if choice.label not in weights:
+                    weights[choice.label] = exp(min(0.0, _score(path, k, choice, before) - as_chosen))
         found.append(_shares(step, weights, labels))
         for part in (step.element.numerator, step.element.denominator):
             if part is not None:
@@ -46,33 +49,28 @@ def sureness(path: Path, *, labels: Sequence[str], em: float) -> list[Shares]:
     return found
 
 
-def _score(path: Path, k: int, choice: Choice, *, em: float) -> float:
-    """Return the score of the row around the step ``k``, if that were a choice."""
-    steps = list(path.steps)
-    steps[k] = steps[k]._replace(choice=choice)
-    near = steps[max(0, k - _BEFORE) : k + 1 + _AFTER]
-    elements = [replace(step.element, choices=(step.choice,)) for step in near]
-    atoms = 0
-    keys = [0.0] * max(element.atoms for element in elements).bit_length()
-    for place, element in enumerate(elements):
-        atoms |= element.atoms
-        for i in range(len(keys)):
-            if element.atoms >> i & 1:
-                keys[i] = float(place)
-    score = read_row(elements, atoms=atoms, keys=keys, em=em, beam=_BEAM)[0].score
+def _score(path: Path, k: int, choice: Choice, before: Lineup) -> float:
+    """Return the score of the row around the step ``k``, if that were a choice; given what is before it."""
+    steps = path.steps
+    lineup = before.and_then(steps[k].element, choice)
+    for near in steps[k + 1 : k + 1 + _AFTER]:
+        lineup = lineup.and_then(near.element, near.choice)
     # The partner of a bracket may be far away.
-    return score + UNBALANCED * (_alone(steps) - _alone(near))
+    kinds = [step.choice.kind for step in steps]
+    kinds[k] = choice.kind
+    far = _alone(kinds) - _alone(kinds[max(0, k - _BEFORE) : k + 1 + _AFTER])
+    return lineup.score() + UNBALANCED * far
 
 
-def _alone(steps: Sequence[Step]) -> int:
+def _alone(kinds: Sequence[str]) -> int:
     """Count the brackets without a partner."""
     opened = closed = 0
-    for step in steps:
-        if step.choice.kind == "open":
+    for kind in kinds:
+        if kind == "open":
             opened += 1
-        elif step.choice.kind == "close" and opened:
+        elif kind == "close" and opened:
             opened -= 1
-        elif step.choice.kind == "close":
+        elif kind == "close":
             closed += 1
     return opened + closed
 
