@@ -17,6 +17,7 @@ class Presence:
         samples: of each label that the run's model knows.
         activity: what it does, for people to read.
         failure: the round that it cannot take part in, while it says so.
+        paused: its owner has paused training.
     """
 
     online: bool
@@ -25,11 +26,12 @@ class Presence:
     capabilities: Capabilities
     activity: str
     failure: Failure | None = None
+    paused: bool = False
 
     @property
     def usable_samples(self) -> int:
-        """How many samples the run can use."""
-        return sum(self.samples.values())
+        """How many samples the run can use; none while the device is paused."""
+        return 0 if self.paused else sum(self.samples.values())
 
 
 class Registry:
@@ -59,7 +61,9 @@ class Registry:
         if not state.online and known is not None:
             # A will cannot know what the device holds now.
             samples = known.samples
-        presence = Presence(state.online, state.session, samples, state.capabilities, state.activity, state.failure)
+        presence = Presence(
+            state.online, state.session, samples, state.capabilities, state.activity, state.failure, state.paused
+        )
         self._devices[device] = presence
         return presence
 

@@ -50,6 +50,7 @@ PROGRESS_INTERVAL_S = 0.2
 
 _ACKNOWLEDGED_POLL_S = 0.05
 _NO_SAMPLES = "it holds no samples"
+_PAUSED = "it is paused by its owner"
 
 
 class Participation:
@@ -133,9 +134,14 @@ class Participation:
     def failure(self) -> Failure | None:
         """Why no update of this device will come to the round, where it is invited and none will."""
         manifest, key = self._agent.manifest, self._agent.key
-        if self._agent.activity is not Activity.FAILED or manifest is None or key is None:
+        if manifest is None or key is None:
             return None
-        reason = self._reason if self._failed == key and len(self._store) else _NO_SAMPLES
+        if self._agent.activity is Activity.FAILED:
+            reason = self._reason if self._failed == key and len(self._store) else _NO_SAMPLES
+        elif self._agent.activity is Activity.WAITING and self._governor.paused():
+            reason = _PAUSED
+        else:
+            return None
         return Failure(run=key.run, round=key.round, attempt=manifest.attempt, reason=reason)
 
     @property

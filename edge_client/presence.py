@@ -45,6 +45,7 @@ class Presence:
         self._session = 0
         self._samples: dict[str, int] = {}
         self._activity = "idle"
+        self._paused = False
         self._failure: Failure | None = None
         self._published = b""
         self._published_at = float("-inf")
@@ -79,9 +80,9 @@ class Presence:
         """Note how many samples of each label the device holds."""
         self._samples = dict(samples)
 
-    def doing(self, activity: str, *, failure: Failure | None = None) -> None:
-        """Note what the device does, and if that is nothing because it cannot, why."""
-        self._activity, self._failure = activity, failure
+    def doing(self, activity: str, *, paused: bool = False, failure: Failure | None = None) -> None:
+        """Note what the device does, whether training is paused, and if it can do nothing, why."""
+        self._activity, self._paused, self._failure = activity, paused, failure
 
     def due(self, now: float) -> bytes | None:
         """Return the state if it has changed and may be published again now."""
@@ -107,6 +108,7 @@ class Presence:
             samples=self._samples,
             capabilities=self._capabilities,
             activity=self._activity,
+            paused=self._paused,
             failure=self._failure,
         ).encode()
 

@@ -354,7 +354,7 @@ class Device:
 
     def _presence_at(self) -> float | None:
         assert self._link is not None
-        self._presence.doing(self._work.activity.value, failure=self._work.failure)
+        self._presence.doing(self._work.activity.value, paused=self.learning.paused, failure=self._work.failure)
         return self._presence.wake_at() if self._link.connected and self._trouble_at is None else None
 
     def _tell(self) -> None:

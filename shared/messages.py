@@ -168,7 +168,8 @@ class DeviceState(MessageModel):
         samples: how many training samples the device holds of each label.
         activity: what it does, for people to read: ``idle``, ``fetching``, ``waiting``, ``training``, ``uploading``,
             ``failed``.
-        failure: while it is ``failed``, the round that it cannot take part in.
+        paused: its owner has paused training: it is not to be invited until that is over.
+        failure: the round that it cannot take part in, while it is ``failed`` or paused.
     """
 
     online: bool
@@ -176,6 +177,7 @@ class DeviceState(MessageModel):
     samples: dict[str, Count] = Field(default_factory=dict, max_length=4096)
     capabilities: Capabilities = Capabilities()
     activity: str = Field(default="idle", max_length=32)
+    paused: bool = False
     failure: Failure | None = None
 
 

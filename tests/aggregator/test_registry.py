@@ -48,6 +48,16 @@ def test_what_a_device_cannot_is_known_while_it_says_so() -> None:
     assert presence.failure is None
 
 
+def test_a_paused_device_has_nothing_to_train_with() -> None:
+    """Its samples count again when its owner lets it go on."""
+    registry = Registry(label_set("arithmetic"))
+    paused = registry.observe("a", state().model_copy(update={"paused": True}))
+    resumed = registry.observe("a", state())
+    assert paused is not None
+    assert resumed is not None
+    assert (paused.usable_samples, resumed.usable_samples) == (0, sum(resumed.samples.values()))
+
+
 def test_a_forgotten_device_is_gone() -> None:
     """Clearing a device's retained state takes it out of the fleet."""
     registry = Registry(label_set("arithmetic"))

@@ -189,13 +189,16 @@ def test_a_pause_ends_the_training_and_outlives_a_restart(
     watched.device.learning.pause()
     watched.next("paused")
     assert watched.next("waiting")["reason"] == "it is paused by a person"
-    assert aggregator.next(DeviceState, where=lambda state: state.activity == "waiting").online
+    declined = aggregator.next(DeviceState, where=lambda state: state.activity == "waiting" and state.paused)
+    assert declined.failure is not None
+    assert (declined.failure.round, declined.failure.reason) == (1, "it is paused by its owner")
     watched.device.stop()
     again = make()
     assert again.next("waiting")["reason"] == "it is paused by a person"
     again.device.learning.resume()
     again.next("resumed")
     assert again.next("training")["round"] == 1
+    assert aggregator.next(DeviceState, where=lambda state: not state.paused and state.online).failure is None
     again.device.learning.pause()
     aggregator.open_round(2)
     assert again.next("waiting")
