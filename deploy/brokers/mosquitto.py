@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.brokers import secure_files, tether
@@ -44,15 +45,24 @@ def executable() -> str | None:
     return shutil.which("mosquitto", path=os.pathsep.join((os.environ.get("PATH", ""), *_ALSO)))
 
 
-def configure(folder: Path, *, host: str, port: int) -> list[str]:
+def configure(folder: Path, *, host: str, port: int, settings: Mapping[str, str] | None = None) -> list[str]:
     """Write its configuration and return the command that runs it, tied to this process.
+
+    Args:
+        folder: where the configuration goes.
+        host: the address it listens on.
+        port: likewise.
+        settings: lines of the configuration by their first word, in place of those it would have.
 
     Raises:
         BrokerError: it is not installed.
     """
     program = _program()
     file = folder / "mosquitto.conf"
-    text = _CONFIGURATION.format(host=host, port=port)
+    given = dict(settings or {})
+    lines = _CONFIGURATION.format(host=host, port=port).splitlines()
+    kept = [line for line in lines if line.partition(" ")[0] not in given]
+    text = "\n".join([*kept, *(f"{name} {value}" for name, value in given.items())]) + "\n"
     if os.geteuid() == 0 and host in LOOPBACK:
         # Started by root, it would change to a user of its own, and a process that does so is no longer tied to its
         # parent. A broker that others can reach had better do it all the same.

@@ -7,6 +7,7 @@ import secrets
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -67,7 +68,14 @@ class RunningBroker:
         self.stop()
 
 
-def start_broker(choice: str, *, folder: Path, port: int | None = None, host: str = "127.0.0.1") -> RunningBroker:
+def start_broker(
+    choice: str,
+    *,
+    folder: Path,
+    port: int | None = None,
+    host: str = "127.0.0.1",
+    settings: Mapping[str, str] | None = None,
+) -> RunningBroker:
     """Start a broker, or check that one answers.
 
     The process ends with this one, however this one ends. (On Linux, it ends with the *thread* that called this
@@ -79,6 +87,7 @@ def start_broker(choice: str, *, folder: Path, port: int | None = None, host: st
         folder: where its configuration and its log go.
         port: where it listens; None lets the system choose.
         host: the address it listens on; loopback unless others are meant to connect.
+        settings: of Mosquitto, see `mosquitto.configure`; other brokers have none of them.
 
     Raises:
         SettingsError: the choice is not understood, or the embedded broker is to listen to other machines.
@@ -101,7 +110,8 @@ def start_broker(choice: str, *, folder: Path, port: int | None = None, host: st
     attempts = 1 if port is not None else 3
     for attempt in range(attempts):
         try:
-            return _start(kind, folder=folder, host=host, port=port if port is not None else free_port(host))
+            there = port if port is not None else free_port(host)
+            return _start(kind, folder=folder, host=host, port=there, settings=settings)
         except BrokerError:
             if attempt == attempts - 1 or (kind == "mosquitto" and mosquitto.executable() is None):
                 raise
@@ -156,15 +166,17 @@ def free_port(host: str = "127.0.0.1") -> int:
         return port
 
 
-def _start(kind: str, *, folder: Path, host: str, port: int) -> RunningBroker:
+def _start(kind: str, *, folder: Path, host: str, port: int, settings: Mapping[str, str] | None) -> RunningBroker:
     if kind == "embedded" and host not in mosquitto.LOOPBACK:
         raise SettingsError(
             f"the embedded broker asks nobody who he is, and listens on this machine alone, not on {host}; "
             "take a Mosquitto with the configuration of inkfleet fleet init"
         )
     _check_port(host, port)
-    configure = embedded.configure if kind == "embedded" else mosquitto.configure
-    command = configure(folder, host=host, port=port)
+    if kind == "embedded":
+        command = embedded.configure(folder, host=host, port=port)
+    else:
+        command = mosquitto.configure(folder, host=host, port=port, settings=settings)
     process, log = _spawn(command, log=folder / f"{kind}.log")
     try:
         local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
