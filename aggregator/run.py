@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aggregator.checkpoints import Checkpoints
 from aggregator.engine import ResumePoint
@@ -16,6 +18,10 @@ from shared.tensors import Tensors, decode_tensors, encode_tensors, sha256_of
 from tflite_models.bundle import ModelBundle
 from tflite_models.runtime.weights import Weights, initial_weights, load_weights
 from tflite_models.shipped_weights import first_weights_path
+
+BEFORE_IT_WAS_SET: Mapping[str, Any] = {"augment": 0.0}
+"""What was done before there was a setting for it, where that is not its default. A run that was begun by an earlier
+version is resumed with that; settings that are not named here had their default before they could be chosen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +106,7 @@ def resume(settings: AggregatorSettings, *, model: ModelBundle, store: Store, ch
             "resume with its --labels or --model"
         )
     now = settings.run_defining()
-    # A setting that came with a later version was not there to be chosen: it had its default.
-    then = {name: type(settings).model_fields[name].default for name in now} | last.settings
+    then = {name: type(settings).model_fields[name].default for name in now} | BEFORE_IT_WAS_SET | last.settings
     differ = [
         f"--{name.replace('_', '-')} {then[name]} (now {value})" for name, value in now.items() if then[name] != value
     ]

@@ -21,9 +21,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from aggregator.run import BEFORE_IT_WAS_SET
 from deploy.report.write import METRICS, PAGE, PICTURE, RECORD
 from deploy.simulate.fleet_folder import FleetFolder
 from deploy.simulate.plan import FleetPlan
+from deploy.simulate.settings import SimulationSettings
 from shared.errors import RunError, SettingsError, StorageError
 from shared.files import write_bytes
 
@@ -181,11 +183,14 @@ class OutFolder:
 
 
 def _check_same(before: Standing, now: Standing, *, path: Path) -> None:
+    earlier = {name: str(field.default) for name, field in SimulationSettings.model_fields.items()}
+    earlier |= {name: str(value) for name, value in BEFORE_IT_WAS_SET.items()}
     for name, value in now.settings.items():
-        if before.settings.get(name) != value:
+        then = before.settings.get(name, earlier.get(name))
+        if then != value:
             option = "--" + name.replace("_", "-")
             raise SettingsError(
-                f"{option}: the run in {path} was started with {before.settings.get(name)}, not {value}; "
+                f"{option}: the run in {path} was started with {then}, not {value}; "
                 "resume it with the same, or begin anew without --resume"
             )
     if before.data_sha256 != now.data_sha256:

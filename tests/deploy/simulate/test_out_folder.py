@@ -82,6 +82,18 @@ def test_a_run_is_not_resumed_with_other_settings_or_data(tmp_path: Path, other:
         out.begin(other, resume=True)
 
 
+def test_a_run_of_an_earlier_version_goes_on_as_it_began(tmp_path: Path) -> None:
+    """A setting that it knew nothing of had its default then, except where the default came with a change."""
+    with OutFolder(tmp_path) as out:
+        out.begin(STANDING, resume=False)
+    known = {"balance": "0.0", "optimizer": "sgd", **STANDING.settings}
+    with OutFolder(tmp_path) as out:
+        with pytest.raises(SettingsError, match=r"--augment: .* started with 0\.0, not 0\.5"):
+            out.begin(Standing(settings={"augment": "0.5", **known}, data_sha256="ab"), resume=True)
+        found = out.begin(Standing(settings={"augment": "0.0", **known}, data_sha256="ab"), resume=True)
+    assert found == STANDING
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """A file in the way is one line."""
     (tmp_path / "file").write_text("")
