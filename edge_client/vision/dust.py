@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_client.vision.histogram import quantile
+from edge_client.vision.histogram import quantiles
 from edge_client.vision.ink import InkPart
 from edge_client.vision.trace import Picture
 
@@ -18,6 +18,10 @@ _LARGEST = 12  # parts
 _DARK = 0.4  # of the darkness of the ink
 _SOLID = 0.35  # of its box: the corner of a dark area fills at least so much
 _FADING = 0.4  # of a part's darkness: ink has an edge
+_EVEN = 0.85  # of the brightest paper beside a part: all of it
+_BLACK = 0.45  # of its paper's grey: the darkness of ink whose like beyond it would be ink, too
+_CLEAN = 0.2  # of the darkness of ink: what is beside it on average; then half of that place has less than two fifths
+_ITS_OWN = 0.3  # of its paper's grey: what is darker is ink
 _CORNER = 0.3  # of a part's surroundings
 _FAT = 2.0  # times the ink's width
 _ALONG_EDGE = 0.25  # of the length of an edge of the picture: ink does not follow the edge for so long
@@ -117,20 +121,27 @@ def _is_corner(part: InkPart, *, dark: Picture, paper: Picture) -> bool:
     if not ink.any():
         return False
     white, darker = paper[top:bottom, left:right], dark[top:bottom, left:right]
-    grey = cv2.subtract(white, darker)
-    ring = (cv2.dilate(ink, np.ones((2 * around + 1, 2 * around + 1), np.uint8)) > 0) & (
-        cv2.dilate(ink, np.ones((3, 3), np.uint8)) == 0
-    )
-    if not ring.any():
+    wide = cv2.dilate(ink, np.ones((2 * around + 1, 2 * around + 1), np.uint8))
+    ring = cv2.subtract(wide, cv2.dilate(ink, np.ones((3, 3), np.uint8)))
+    total = cv2.countNonZero(ring)
+    if not total:
         return False
-    if quantile(darker[ring], 0.5) > _FADING * quantile(darker[ink > 0], 0.5):
+    lightest = float(white.max())
+    own, beside = cv2.mean(darker, ink)[0], cv2.mean(darker, ring)[0]
+    if white.min() > _EVEN * lightest and own > _BLACK * lightest and beside < _CLEAN * own:
+        return False  # plainly ink on even paper, as most is: the looks below take longer
+    if quantiles(darker, 0.5, where=ring)[0] > _FADING * quantiles(darker, 0.5, where=ink)[0]:
         return True
     # a stroke that runs into a shadow is darker there than the shadow: its darker end counts
-    darkest, brightest = quantile(grey[ink > 0], 0.2), quantile(grey[ring], 0.9)
+    grey = cv2.subtract(white, darker)
+    darkest, brightest = quantiles(grey, 0.2, where=ink)[0], quantiles(grey, 0.9, where=ring)[0]
     between = darkest + 0.3 * (brightest - darkest)
     # other ink nearby is dark too, but stands out from its own paper
-    as_dark = (grey < between) & (darker < 0.3 * white) & ring
-    return bool(np.count_nonzero(as_dark) > _CORNER * np.count_nonzero(ring))
+    as_dark = cv2.bitwise_and(cv2.compare(grey, between, cv2.CMP_LT), ring)
+    if cv2.countNonZero(as_dark) <= _CORNER * total:
+        return False
+    faint = cv2.compare(darker, cv2.convertScaleAbs(white, alpha=_ITS_OWN), cv2.CMP_LT)
+    return cv2.countNonZero(cv2.bitwise_and(as_dark, faint)) > _CORNER * total
 
 
 def _follows_edge(part: InkPart, *, shape: tuple[int, ...]) -> bool:
@@ -139,6 +150,8 @@ def _follows_edge(part: InkPart, *, shape: tuple[int, ...]) -> bool:
     near = max(2.0, _AT_EDGE * min(height, width))
     if part.right <= near or part.x >= width - near or part.bottom <= near or part.y >= height - near:
         return True
+    if part.x and part.y and part.bottom < height and part.right < width:
+        return False
     mask = part.mask
     touching = (
         (part.y == 0, mask[0], width),

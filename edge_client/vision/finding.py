@@ -22,6 +22,7 @@ from edge_client.vision.threshold import needed_darkness, noise_floor
 from edge_client.vision.trace import Picture, Trace
 from shared.errors import DataError
 
+_AROUND = 4  # pixels of half the page around what may be ink
 _LEAST_SIDE_PX = 8  # a picture with a shorter side has no room for writing
 
 
@@ -75,8 +76,8 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
         needed = raise_needed(needed, ruled, paper=paper)
         if beyond is not None:
             needed[beyond] = 255
-        limit = cv2.resize(cv2.subtract(paper, needed), (grey.shape[1], grey.shape[0]))
-        ink = cv2.compare(grey, limit, cv2.CMP_LT)
+        limit = cv2.subtract(paper, needed)
+        ink = _darker_than(limit, grey=grey, place=_where_ink_may_be(dark, needed))
     trace.show("ink", lambda: 255 - ink)
     with trace.step("lines"):
         ink = erase(ink, ruled)
@@ -103,6 +104,31 @@ def find_ink(picture: Picture, *, trace: Trace | None = None) -> InkPage:
     return InkPage(tuple(parts), width, height, ink_width, to_picture)
 
 
+def _where_ink_may_be(dark: Picture, needed: Picture) -> tuple[int, int, int, int]:
+    """Return the box, ``(x, y, w, h)``, of all that is at least half as dark as ink must be."""
+    import cv2
+
+    x, y, width, height = cv2.boundingRect(cv2.compare(dark, cv2.convertScaleAbs(needed, alpha=0.5), cv2.CMP_GE))
+    left, top = max(0, x - _AROUND), max(0, y - _AROUND)
+    right, bottom = min(dark.shape[1], x + width + _AROUND), min(dark.shape[0], y + height + _AROUND)
+    return (left, top, right - left, bottom - top) if width else (0, 0, 0, 0)
+
+
+def _darker_than(limit: Picture, *, grey: Picture, place: tuple[int, int, int, int]) -> Picture:
+    """Return where a page is darker than a limit that is known at half its size, within a box of the same size."""
+    import cv2
+
+    ink = np.zeros_like(grey)
+    x, y, width, height = place
+    if width:
+        right = grey.shape[1] if x + width == limit.shape[1] else 2 * (x + width)
+        bottom = grey.shape[0] if y + height == limit.shape[0] else 2 * (y + height)
+        seen = grey[2 * y : bottom, 2 * x : right]
+        large = cv2.resize(limit[y : y + height, x : x + width], (seen.shape[1], seen.shape[0]))
+        cv2.compare(seen, large, cv2.CMP_LT, dst=ink[2 * y : bottom, 2 * x : right])
+    return ink
+
+
 def _soft(parts: Sequence[InkPart], *, grey: Picture, limit: Picture) -> Picture:
     """Return how much darker than the limit the ink of parts is, more than 128, and nothing where there is no ink."""
     import cv2
@@ -112,6 +138,7 @@ def _soft(parts: Sequence[InkPart], *, grey: Picture, limit: Picture) -> Picture
         place = ink[part.y : part.bottom, part.x : part.right]
         np.maximum(place, part.mask, out=place)
     around = cv2.dilate(ink, np.ones((3, 3), np.uint8))
+    limit = cv2.resize(limit, (grey.shape[1], grey.shape[0]))
     result: Picture = cv2.bitwise_and(cv2.addWeighted(limit, 0.5, grey, -0.5, 128), around)
     return result
 

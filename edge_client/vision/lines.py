@@ -59,7 +59,7 @@ class Lines:
         return float(np.median((self.across[:, -1] - self.across[:, 0]) / (self.along[-1] - self.along[0])))
 
 
-def find_lines(dark: Picture, *, floor: float) -> Lines:
+def find_lines(dark: Picture, *, floor: float, upright: bool = False) -> Lines:
     """Find straight, nearly horizontal lines that run through the page from side to side.
 
     The page is cut into upright strips. Averaged along its rows, a strip shows a line as one dark row, even where it is
@@ -67,20 +67,20 @@ def find_lines(dark: Picture, *, floor: float) -> Lines:
     close to the best, finds rows that lie on a straight line.
 
     Args:
-        dark: how much darker than its paper every pixel is, ``(h, w) uint8``; for upright lines, transposed.
+        dark: how much darker than its paper every pixel is, ``(h, w) uint8``.
         floor: the darkness that noise does not reach, in grey levels.
+        upright: look for nearly upright lines, and return those of the transposed page.
     """
     import cv2
 
-    height, width = dark.shape
-    step = width / _STRIPS
-    along = ((np.arange(_STRIPS) + 0.5) * step - 0.5).astype(np.float32)
+    height, width = dark.shape[::-1] if upright else dark.shape
+    step = max(1, width // _STRIPS)
+    left = (width - step * _STRIPS) // 2
+    along = (left + (np.arange(_STRIPS) + 0.5) * step - 0.5).astype(np.float32)
     none = Lines(along, np.zeros((0, _STRIPS), np.float32), np.zeros(0, np.float32))
     if height < 16 or width < 2 * _STRIPS:
         return none
-    run = max(1, int(step))
-    averaged = cv2.blur(cv2.min(dark, _CAP), (run, 1))
-    strips: Table = averaged[:, np.rint(along).astype(np.intp)].astype(np.float32)
+    strips: Table = _averaged(cv2.min(dark, _CAP), left=left, step=step, upright=upright).astype(np.float32)
     strips -= cv2.blur(strips, (1, 31))
     stands_out = strips > max(_CREST, floor / 6)
     crests = ((strips >= cv2.dilate(strips, np.ones((5, 1), np.uint8))) & stands_out).view(np.uint8)
@@ -100,6 +100,18 @@ def find_lines(dark: Picture, *, floor: float) -> Lines:
         return none
     straight = rows[:, None] - margin + slopes[peaks, None] * step * _from_middle()
     return Lines(along, _follow(strips, straight), found[peaks, rows])
+
+
+def _averaged(dark: Picture, *, left: int, step: int, upright: bool) -> Picture:
+    """Return the mean of every row of every strip, ``(h, strips) uint8``."""
+    import cv2
+
+    end = left + step * _STRIPS
+    if upright:
+        sums = dark[left:end].reshape(_STRIPS, step, dark.shape[1]).sum(axis=1, dtype=np.uint16)
+        return np.ascontiguousarray((sums // step).astype(np.uint8).T)
+    averaged: Picture = cv2.resize(dark[:, left:end], (_STRIPS, len(dark)), interpolation=cv2.INTER_AREA)
+    return averaged
 
 
 def _from_middle() -> NDArray[np.float64]:

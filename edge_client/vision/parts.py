@@ -11,8 +11,9 @@ from edge_client.vision.ink import InkPart
 from edge_client.vision.trace import Picture
 
 _LEAST_AREA_PX = 4
+_MOST_LABELS = 65_000
 _LARGE = 0.25  # of the size of the largest parts: what is smaller says nothing about the pen
-_MEASURED = 8  # parts, the largest
+_MEASURED = 6  # parts, the largest
 
 
 def connected_parts(ink: Picture) -> list[InkPart]:
@@ -23,9 +24,11 @@ def connected_parts(ink: Picture) -> list[InkPart]:
     if width == 0:
         return []
     crop = ink[top : top + height, left : left + width]
-    # parts are at most as many as there are runs of ink in rows, and 16-bit labels are twice as quick
-    runs = cv2.countNonZero(cv2.subtract(crop[:, 1:], crop[:, :-1])) + height if width > 1 else height
-    kind = cv2.CV_16U if runs < 65_000 else cv2.CV_32S
+    # 16-bit labels are twice as quick; parts are at most as many as there are pixels of ink, or runs of them in rows
+    few = cv2.countNonZero(crop) < _MOST_LABELS or (
+        width > 1 and cv2.countNonZero(cv2.subtract(crop[:, 1:], crop[:, :-1])) + height < _MOST_LABELS
+    )
+    kind = cv2.CV_16U if few else cv2.CV_32S
     _, labels, stats, _ = cv2.connectedComponentsWithStats(crop, connectivity=8, ltype=kind)
     numbers = 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _LEAST_AREA_PX)
     numbers = numbers[np.argsort(-stats[numbers, cv2.CC_STAT_AREA], kind="stable")]

@@ -63,11 +63,9 @@ def find_ruling(dark: Picture, *, grey: Picture, paper: Picture, floor: float) -
         paper: the grey of the paper, ``(h, w) uint8``.
         floor: the darkness that noise does not reach, in grey levels.
     """
-    import cv2
-
     found = []
     for upright in (False, True):
-        lines = find_lines(cv2.transpose(dark) if upright else dark, floor=floor)
+        lines = find_lines(dark, floor=floor, upright=upright)
         if len(lines):
             band = _band(lines, shape=dark.shape, upright=upright)
             found.append(Ruling(lines, upright, _darkness(lines, upright=upright, grey=grey, paper=paper), band))
@@ -111,10 +109,12 @@ def _band(lines: Lines, *, shape: tuple[int, ...], upright: bool) -> Picture:
     import cv2
 
     band = np.zeros(shape[::-1] if upright else shape, np.uint8)
-    # lines are known from the middle of the first strip to that of the last, and run on for half a strip
+    # lines are known from the middle of the first strip to that of the last, and run on to the edges of the page
     along = np.concatenate([[0], lines.along, [band.shape[1] - 1]])
-    first = 1.5 * lines.across[:, :1] - 0.5 * lines.across[:, 1:2]
-    last = 1.5 * lines.across[:, -1:] - 0.5 * lines.across[:, -2:-1]
+    step = lines.along[1] - lines.along[0]
+    before, after = lines.along[0] / step, (band.shape[1] - 1 - lines.along[-1]) / step
+    first = (1 + before) * lines.across[:, :1] - before * lines.across[:, 1:2]
+    last = (1 + after) * lines.across[:, -1:] - after * lines.across[:, -2:-1]
     across = np.concatenate([first, lines.across, last], axis=1)
     points = np.stack([np.broadcast_to(along, across.shape), across], axis=2)
     fraction_bits = 4
@@ -127,7 +127,8 @@ def _ink_darkness(dark: Picture, *, paper: Picture, rulings: Sequence[Ruling]) -
     """Return the darkness of nearly the darkest pixels away from the lines, as a share of the paper's grey."""
     import cv2
 
-    shares = cv2.divide(dark, cv2.max(paper, 1), scale=255)[::2, ::2]
+    dark, paper = np.ascontiguousarray(dark[::2, ::2]), np.ascontiguousarray(paper[::2, ::2])
+    shares = cv2.divide(dark, cv2.max(paper, 1), scale=255)
     if rulings:
         away = np.all([ruling.band[::2, ::2] == 0 for ruling in rulings], axis=0)
         shares = shares[away]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_client.vision.histogram import quantile
+from edge_client.vision.histogram import quantiles
 from edge_client.vision.trace import Picture
 
 _SIGMAS = 6.0
@@ -23,10 +23,10 @@ def noise_floor(dark: Picture, *, beyond: NDArray[np.bool_] | None = None) -> fl
         dark: how much darker than its paper every pixel is, ``(h, w) uint8``.
         beyond: what is not paper at all, ``(h, w) bool``.
     """
-    seen = dark[::3, ::3]
+    seen = np.ascontiguousarray(dark[::3, ::3])
     if beyond is not None:
         seen = seen[~beyond[::3, ::3]]
-    middle, low = quantile(seen, 0.5), quantile(seen, 0.16)
+    middle, low = quantiles(seen, 0.5, 0.16)
     return max(_LEAST, middle + _SIGMAS * max(middle - low, 0.5))
 
 
