@@ -42,6 +42,7 @@ MOST_SCANS = 32
 _READS = "JPEG, PNG, WebP, BMP, TIFF, GIF or PNM"
 _LIGHT = 200  # grey levels above this are light: on transparent paper, light ink is on dark paper
 _BAND_PX = 256  # rows that are put on paper at once
+_VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 _DRAWN = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 # fmt: off
@@ -145,7 +146,10 @@ def decode_picture(data: bytes, *, name: str, room_bytes: int | None = None) -> 
 
 
 def is_video(path: Path) -> bool:
-    """Say whether a file begins as a video does: MP4 and its kin, Matroska and WebM, AVI, MPEG."""
+    """Say whether a file begins as a video does: MP4 and its kin, Matroska and WebM, AVI, MPEG.
+
+    What is called a video and begins as nothing known is one that is damaged.
+    """
     try:
         if not path.is_file():
             return False
@@ -155,6 +159,8 @@ def is_video(path: Path) -> bool:
         return False
     if head[4:8] == b"ftyp":
         return head[8:12] not in _BOXES
+    if path.suffix.lower() in _VIDEO_SUFFIXES and not kind_of(head):
+        return True
     return head.startswith((b"\x1a\x45\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3")) or (
         head.startswith(b"RIFF") and head[8:12] == b"AVI "
     )

@@ -339,7 +339,7 @@ def test_no_bytes_do_more_than_be_refused(data: st.DataObject) -> None:
 
 
 def test_a_video_is_known_by_how_it_begins(tmp_path: Path) -> None:
-    """MP4, Matroska and AVI are videos; pictures, HEIC and what is not there are none."""
+    """MP4, Matroska and AVI are videos, and so is a damaged one by its name; pictures, HEIC and what is absent are none."""
     for name, head, expected in (
         ("a.mp4", b"\0\0\0\x18ftypisom", True),
         ("a.mkv", b"\x1a\x45\xdf\xa3", True),
@@ -347,6 +347,9 @@ def test_a_video_is_known_by_how_it_begins(tmp_path: Path) -> None:
         ("a.heic", b"\0\0\0\x18ftypheic", False),
         ("a.webp", b"RIFF\0\0\0\0WEBPVP8 ", False),
         ("a.png", encoded(scene()), False),
+        ("noise.mp4", b"\x07" * 40, True),
+        ("noise.png", b"\x07" * 40, False),
+        ("picture.mp4", encoded(scene()), False),
     ):
         (tmp_path / name).write_bytes(head)
         assert is_video(tmp_path / name) is expected, name
