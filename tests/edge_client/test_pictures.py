@@ -339,7 +339,7 @@ def test_no_bytes_do_more_than_be_refused(data: st.DataObject) -> None:
 
 
 def test_a_video_is_known_by_how_it_begins(tmp_path: Path) -> None:
-    """MP4, Matroska and AVI are videos, and so is a damaged one by its name; pictures, HEIC and what is absent are none."""
+    """MP4, Matroska and AVI are videos, a damaged one is by its name; pictures, HEIC and what is absent are none."""
     for name, head, expected in (
         ("a.mp4", b"\0\0\0\x18ftypisom", True),
         ("a.mkv", b"\x1a\x45\xdf\xa3", True),
