@@ -100,13 +100,20 @@ def enroll(devices: tuple[str, ...], *, folder: Path, out: Path | None, days: in
     Example: inkfleet fleet enroll kitchen garden
     """
     fleet = _open(folder)
+    known = {one.name for one in fleet.standings()}
     files = fleet.enroll(devices, days=days, password=password, out=out)
+    back = [name for name in devices if name in known]
     for name, file in zip(devices, files, strict=True):
         click.echo(f"{name}: {file}")
     click.echo(_to_copy(files[0]))
     click.echo(f"the aggregator's machine needs {folder}/aggregator/roster.json again")
     if password:
         click.echo(f"the broker's machine needs {folder}/broker/passwords again; {_RELOAD}")
+    if back:
+        click.echo(
+            f"{', '.join(back)} had been revoked: the broker's machine needs {folder}/broker/acl again; "
+            "then restart the broker, which ends connections of before"
+        )
 
 
 @group.command("revoke")
@@ -174,7 +181,10 @@ def renew(
         click.echo(f"{who}: {file}\n{_to_copy(file)}")
         click.echo(f"the aggregator's machine needs {folder}/aggregator/roster.json again")
     if at_once:
-        click.echo(f"the former certificate is revoked; for that to take hold:\n{_lists_to_copy(folder)}")
+        click.echo(
+            f"what it had is revoked; for that to take hold, copy {folder}/broker/crl.pem and passwords to the "
+            "broker's machine, and restart the broker: it keeps connections that stand, and this name is still good"
+        )
 
 
 @group.command("list")

@@ -12,43 +12,33 @@
 from __future__ import annotations
 
 import base64
-import os
-import re
-import secrets
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from deploy.brokers import secure_files
 from deploy.enrolment.certificates import Authority, certificate_pem, key_pem, new_key, serial_of
+from deploy.enrolment.credentials import equip_aggregator, equip_device, issued
+from deploy.enrolment.fleet_files import load, publish, read_certificate, read_record
+from deploy.enrolment.names import BROKER, check_device, check_host
 from deploy.enrolment.record import FleetRecord, Issued, Withdrawn
 from shared import identity, roster
 from shared.errors import RunError, SettingsError, StorageError
 from shared.files import write_bytes
 from shared.folder_lock import FolderLock
 from shared.identity import AGGREGATOR, Identity
-from shared.roster import Credential, Member, RosterList
+from shared.roster import Member, RosterList
 from shared.topics import check_name
-
-BROKER = "broker"
-RESERVED = (AGGREGATOR, BROKER, "authority", "lock")
-"""Names that no device may have, in whatever case."""
 
 _AUTHORITY_DAYS = 3650
 _LOCK_S = 20.0
-_PASSWORD_BYTES = 24
-_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 
 
 @dataclass(frozen=True)
@@ -116,7 +106,7 @@ class FleetFolder:
         """
         check_name(fleet, what="fleet")
         for host in hosts:
-            _check_host(host)
+            check_host(host)
         if not hosts:
             raise SettingsError("a fleet needs at least one name or address of its broker: --broker-host")
         if port == password_port:
@@ -147,12 +137,12 @@ class FleetFolder:
                 port=port,
                 password_port=password_port,
                 broker_folder=broker_folder or str(place / BROKER),
-                aggregator_key=_public(signing_key),
+                aggregator_key="",
                 broker=aside._certify_broker(authority, hosts, now=now, days=days),
                 aggregator=Issued(serial="0", not_after=now),
             )
             record = aside._certify_aggregator(authority, record, signing_key, now=now, days=days)
-            aside._publish(authority, record, RosterList(fleet, {}), now=now)
+            publish(made, authority, record, RosterList(fleet, {}), now=now)
             made.rename(place)
         except OSError as error:
             raise SettingsError(f"{self.folder} cannot be made: {error.strerror or error}") from None
@@ -184,7 +174,7 @@ class FleetFolder:
             twice = next(name for name in names if names.count(name) > 1)
             raise SettingsError(f"device {twice} is named twice; name each once")
         with self._held():
-            authority, record, listed = self._load()
+            authority, record, listed = load(self.folder)
             for name in names:
                 if name in listed.members and not listed.members[name].revoked:
                     raise SettingsError(f"device {name} is enrolled already; inkfleet fleet renew {name} makes it anew")
@@ -204,7 +194,7 @@ class FleetFolder:
             RunError, StorageError: see `enroll`.
         """
         with self._held():
-            authority, record, listed = self._load()
+            authority, record, listed = load(self.folder)
             member = listed.members.get(name)
             if member is None or member.revoked:
                 what = "is not enrolled" if member is None else "was revoked"
@@ -225,7 +215,7 @@ class FleetFolder:
             RunError, StorageError: see `enroll`.
         """
         with self._held():
-            authority, record, listed = self._load()
+            authority, record, listed = load(self.folder)
             for name in names:
                 member = listed.members.get(name)
                 if member is None:
@@ -233,7 +223,7 @@ class FleetFolder:
                 if member.revoked:
                     raise SettingsError(f"device {name} was revoked already")
                 listed = _with(listed, _revoked(member, self._clock()))
-            self._publish(authority, record, listed, now=self._clock())
+            publish(self.folder, authority, record, listed, now=self._clock())
             for name in names:
                 self._bundle(name).unlink(missing_ok=True)
 
@@ -258,9 +248,9 @@ class FleetFolder:
             RunError, StorageError: see `enroll`.
         """
         for host in hosts:
-            _check_host(host)
+            check_host(host)
         with self._held():
-            authority, record, listed = self._load()
+            authority, record, listed = load(self.folder)
             now = self._clock()
             record = record.having(
                 hosts=tuple(hosts) or record.hosts,
@@ -270,7 +260,7 @@ class FleetFolder:
             if record.port == record.password_port:
                 raise SettingsError(f"port {record.port} cannot be for certificates and for passwords; take another")
             record = record.having(broker=self._certify_broker(authority, record.hosts, now=now, days=days))
-            self._publish(authority, record, listed, now=now)
+            publish(self.folder, authority, record, listed, now=now)
 
     def renew_aggregator(self, *, days: int = 365, at_once: bool = False, new_signing_key: bool = False) -> None:
         """Make the aggregator's identity anew.
@@ -285,7 +275,7 @@ class FleetFolder:
             RunError, StorageError: see `enroll`.
         """
         with self._held():
-            authority, record, listed = self._load()
+            authority, record, listed = load(self.folder)
             now = self._clock()
             if new_signing_key:
                 signing_key = Ed25519PrivateKey.generate()
@@ -299,9 +289,8 @@ class FleetFolder:
             if at_once:
                 gone = Withdrawn(serial=record.aggregator.serial, since=now)
                 record = record.having(withdrawn=(*record.withdrawn, gone))
-            record = record.having(aggregator_key=_public(signing_key))
             record = self._certify_aggregator(authority, record, signing_key, now=now, days=days)
-            self._publish(authority, record, listed, now=now)
+            publish(self.folder, authority, record, listed, now=now)
 
     # -- what is known ------------------------------------------------------------------------------------------------
 
@@ -311,9 +300,7 @@ class FleetFolder:
         Raises:
             SettingsError: there is no fleet in the folder, or its record is damaged.
         """
-        if not (self.folder / "authority").exists():
-            raise SettingsError(f"there is no fleet's authority in {self.folder}; inkfleet fleet init makes one")
-        return FleetRecord.load(self.folder / "authority" / "fleet.json")
+        return read_record(self.folder)
 
     def standings(self) -> list[Standing]:
         """Everything that can expire: authority, broker and aggregator, and the devices by name.
@@ -322,7 +309,7 @@ class FleetFolder:
             SettingsError: see `record`.
         """
         record, now = self.record(), self._clock()
-        authority = _read_certificate(self.folder / "authority" / "ca.crt")
+        authority = read_certificate(self.folder / "authority" / "ca.crt")
         parts = (
             ("authority", Issued(serial=serial_of(authority), not_after=authority.not_valid_after_utc)),
             (BROKER, record.broker),
@@ -361,23 +348,6 @@ class FleetFolder:
         finally:
             lock.__exit__(None, None, None)
 
-    def _load(self) -> tuple[Authority, FleetRecord, RosterList]:
-        record = self.record()
-        folder = self.folder / "authority"
-        certificate = _read_certificate(folder / "ca.crt")
-        try:
-            key = load_pem_private_key((folder / "ca.key").read_bytes(), password=None)
-        except OSError as error:
-            raise SettingsError(
-                f"the authority's key cannot be read at {folder / 'ca.key'}: {error.strerror or error}; "
-                "if it is kept offline, bring it back for this command"
-            ) from None
-        except (ValueError, TypeError):
-            raise SettingsError(f"the authority's key {folder / 'ca.key'} is damaged; take it from a backup") from None
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-            raise SettingsError(f"the authority's key {folder / 'ca.key'} does not fit ca.crt; take both from a backup")
-        return Authority(certificate, key, fleet=record.fleet), record, RosterList.load(folder / roster.FILE_NAME)
-
     def _equip(
         self,
         authority: Authority,
@@ -402,67 +372,30 @@ class FleetFolder:
         now = self._clock()
         bundles = []
         for name in names:
-            data, credential, hashed = _bundle(authority, record, name, now=now, days=days, password=password)
+            data, credential, hashed = equip_device(authority, record, name, now=now, days=days, password=password)
             former = listed.members[name].credentials if name in listed.members else ()
             listed = _with(listed, Member(name, (credential, *former)))
             record = record.having(passwords=_without(record.passwords, name) | ({name: hashed} if hashed else {}))
             bundles.append(data)
-        self._publish(authority, record, listed, now=now)
+        publish(self.folder, authority, record, listed, now=now)
         for file, data in zip(files, bundles, strict=True):
             identity.save(file, data)
         return files
-
-    def _publish(self, authority: Authority, record: FleetRecord, listed: RosterList, *, now: datetime) -> None:
-        """Write everything that follows from the lists: the authority's own first."""
-        gone = {name for name, member in listed.members.items() if member.revoked}
-        record = record.having(passwords={name: line for name, line in record.passwords.items() if name not in gone})
-        listed.save(self.folder / "authority" / roster.FILE_NAME)
-        record.save(self.folder / "authority" / "fleet.json")
-        revoked = [(one.serial, one.since) for one in record.withdrawn]
-        for name in sorted(listed.members):
-            credentials = [one for one in listed.members[name].credentials if one.login == "certificate"]
-            revoked += [(one.serial, one.revoked) for one in credentials if one.revoked is not None]
-        broker = self.folder / BROKER
-        for version, name in (("2.0", secure_files.CONFIGURATION), ("2.1", secure_files.CONFIGURATION_21)):
-            text = secure_files.configuration(
-                fleet=record.fleet,
-                folder=record.broker_folder,
-                port=record.port,
-                password_port=record.password_port,
-                version=version,
-            )
-            _write_if_changed(broker / name, text)
-        _write_if_changed(broker / secure_files.ACCESS_LIST, secure_files.access_list(record.fleet, revoked=gone))
-        _write_if_changed(broker / secure_files.PASSWORDS, secure_files.password_file(record.passwords))
-        write_bytes(broker / secure_files.REVOKED, authority.revocation_list(revoked, now=now), mode=0o600)
-        write_bytes(broker / secure_files.CA, certificate_pem(authority.certificate), mode=0o600)
-        listed.save(self.folder / AGGREGATOR / roster.FILE_NAME)
 
     def _certify_broker(self, authority: Authority, hosts: Sequence[str], *, now: datetime, days: int) -> Issued:
         key = new_key()
         certificate = authority.issue_broker(hosts, key.public_key(), now=now, days=days)
         write_bytes(self.folder / BROKER / secure_files.KEY, key_pem(key), mode=0o600)
         write_bytes(self.folder / BROKER / secure_files.CERTIFICATE, certificate_pem(certificate), mode=0o600)
-        return _issued(certificate)
+        return issued(certificate)
 
     def _certify_aggregator(
         self, authority: Authority, record: FleetRecord, signing_key: Ed25519PrivateKey, *, now: datetime, days: int
     ) -> FleetRecord:
-        key = new_key()
-        certificate = authority.issue_client(AGGREGATOR, key.public_key(), now=now, days=days)
-        data = identity.encode(
-            role="aggregator",
-            fleet=record.fleet,
-            name=AGGREGATOR,
-            broker=record.url(with_password=False),
-            authority=authority.certificate,
-            aggregator_key=signing_key.public_key(),
-            signing_key=signing_key,
-            certificate=certificate,
-            key=key,
-        )
+        data, number = equip_aggregator(authority, record, signing_key, now=now, days=days)
         identity.save(self.folder / AGGREGATOR / identity.FILE_NAME, data)
-        return record.having(aggregator=_issued(certificate))
+        key = base64.b64encode(signing_key.public_key().public_bytes_raw()).decode()
+        return record.having(aggregator=number, aggregator_key=key)
 
     def _bundle(self, name: str) -> Path:
         return self.folder / "devices" / f"{name}.pem"
@@ -475,57 +408,6 @@ class FleetFolder:
         if not alone:
             raise SettingsError(f"--out {out} must be a folder that is there, where there is more than one device")
         return out
-
-
-def check_device(name: str) -> str:
-    """Return a device's name if it can be enrolled.
-
-    Raises:
-        SettingsError: it cannot stand in a topic, or is reserved.
-    """
-    check_name(name, what="device")
-    if name.lower() in RESERVED:
-        raise SettingsError(f"a device cannot be called {name!r}: the name is reserved; choose another")
-    return name
-
-
-def _bundle(
-    authority: Authority, record: FleetRecord, name: str, *, now: datetime, days: int, password: bool
-) -> tuple[bytes, Credential, str | None]:
-    """Make a device's identity, what the roster says of it, and the hash of its password, if it has one."""
-    signing_key = Ed25519PrivateKey.generate()
-    if password:
-        secret = secrets.token_urlsafe(_PASSWORD_BYTES)
-        hashed = secure_files.password_hash(secret, salt=os.urandom(12))
-        serial = f"{secrets.randbits(152):X}"
-        not_after = min(_after(now, days), authority.certificate.not_valid_after_utc)
-        data = identity.encode(
-            role="device",
-            fleet=record.fleet,
-            name=name,
-            broker=record.url(with_password=True),
-            authority=authority.certificate,
-            aggregator_key=record.key(),
-            signing_key=signing_key,
-            password=secret,
-            expires=not_after,
-        )
-        return data, Credential(serial, "password", signing_key.public_key(), not_after), hashed
-    key = new_key()
-    certificate = authority.issue_client(name, key.public_key(), now=now, days=days)
-    data = identity.encode(
-        role="device",
-        fleet=record.fleet,
-        name=name,
-        broker=record.url(with_password=False),
-        authority=authority.certificate,
-        aggregator_key=record.key(),
-        signing_key=signing_key,
-        certificate=certificate,
-        key=key,
-    )
-    issued = _issued(certificate)
-    return data, Credential(issued.serial, "certificate", signing_key.public_key(), issued.not_after), None
 
 
 def _with(listed: RosterList, member: Member) -> RosterList:
@@ -541,43 +423,5 @@ def _without(passwords: dict[str, str], name: str) -> dict[str, str]:
     return {other: line for other, line in passwords.items() if other != name}
 
 
-def _issued(certificate: x509.Certificate) -> Issued:
-    return Issued(serial=serial_of(certificate), not_after=certificate.not_valid_after_utc)
-
-
-def _public(key: Ed25519PrivateKey) -> str:
-    return base64.b64encode(key.public_key().public_bytes_raw()).decode()
-
-
-def _after(now: datetime, days: int) -> datetime:
-    return (now + timedelta(days=days)).replace(microsecond=0)
-
-
 def _warning(not_after: datetime, *, now: datetime) -> str:
     return identity.validity_in_words(datetime.min.replace(tzinfo=UTC), not_after, now=now)
-
-
-def _read_certificate(file: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(file.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror or error}") from None
-    except ValueError:
-        raise SettingsError(f"{file} is damaged; take it from a backup") from None
-
-
-def _write_if_changed(file: Path, text: str) -> None:
-    data = text.encode()
-    if not file.exists() or file.read_bytes() != data:
-        write_bytes(file, data, mode=0o600)
-
-
-def _check_host(host: str) -> None:
-    """Refuse what is no host name (RFC 1123) and no IP address."""
-    try:
-        ip_address(host)
-    except ValueError:
-        if len(host) > 253 or not all(_LABEL.match(label) for label in host.split(".")):
-            raise SettingsError(
-                f"broker host {host!r} is neither a host name nor an IP address; give no scheme and no port"
-            ) from None

@@ -1,0 +1,43 @@
+"""What a device and a broker's host may be called."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+from shared.errors import SettingsError
+from shared.identity import AGGREGATOR
+from shared.topics import check_name
+
+BROKER = "broker"
+RESERVED = (AGGREGATOR, BROKER, "authority", "lock")
+"""Names that no device may have, in whatever case."""
+
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
+
+
+def check_device(name: str) -> str:
+    """Return a device's name if it can be enrolled.
+
+    Raises:
+        SettingsError: it cannot stand in a topic, or is reserved.
+    """
+    check_name(name, what="device")
+    if name.lower() in RESERVED:
+        raise SettingsError(f"a device cannot be called {name!r}: the name is reserved; choose another")
+    return name
+
+
+def check_host(host: str) -> None:
+    """Refuse what is no host name (RFC 1123) and no IP address.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    try:
+        ip_address(host)
+    except ValueError:
+        if len(host) > 253 or not all(_LABEL.match(label) for label in host.split(".")):
+            raise SettingsError(
+                f"broker host {host!r} is neither a host name nor an IP address; give no scheme and no port"
+            ) from None
