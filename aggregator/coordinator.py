@@ -405,7 +405,7 @@ class Coordinator:
             manifests=manifests,
             weights_sha256=done.sha256,
         )
-        cost["aggregation"] = done.measurements
+        cost["aggregation"] = done.measurements.as_json()
         store.commit_round(self._run, round_number, weights_sha256=done.sha256, cost=cost)
         reach("round committed")
         self._committed = round_number

@@ -196,7 +196,13 @@ class Aggregator:
             workbench = Workbench(
                 spool=spool,
                 checkpoints=checkpoints,
-                aggregation=aggregation_for(weighting=settings.weighting, clip_update_norm=settings.clip_update_norm),
+                aggregation=aggregation_for(
+                    weighting=settings.weighting,
+                    rule=settings.aggregation,
+                    byzantine=settings.byzantine,
+                    clip_update_norm=settings.clip_update_norm,
+                    clip_to_median=settings.clip_to_median,
+                ),
                 bounds=bounds,
                 post=self._inbox.put,
                 patience=self._workbench_patience,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from aggregator.byzantine import Byzantine, RuleName
 from aggregator.engine import RunPlan
 from aggregator.schedule import Schedule, learning_rate
 from shared import enrolled
@@ -33,7 +34,10 @@ RUN_DEFINING = (
     "augment",
     "balance",
     "weighting",
+    "aggregation",
+    "byzantine",
     "clip_update_norm",
+    "clip_to_median",
     "seed",
 )
 """The settings that the result of a run depends on: a run is not resumed with others."""
@@ -98,8 +102,15 @@ class AggregatorSettings(Settings):
     weighting: Literal["samples", "uniform"] = Field(
         "samples", description="what an update weighs in the mean: its samples (FedAvg), or the same for all"
     )
+    aggregation: RuleName = Field("mean", description="how one set of weights is made of all updates")
+    byzantine: float = Field(
+        0.2, gt=0, description="how many hostile devices a rule other than the mean assumes: a share, or a number"
+    )
     clip_update_norm: NotNegative = Field(
         0.0, description="an update that moved further than this (L2 norm) is scaled back to it; 0: no limit"
+    )
+    clip_to_median: NotNegative = Field(
+        0.0, description="an update longer than so many times the round's median is scaled back to it; 0: no limit"
     )
     seed: int = Field(0, ge=0, lt=1 << 63, description="of the first weights, the choice of devices, and the training")
 
@@ -126,6 +137,14 @@ class AggregatorSettings(Settings):
     )
     keep_checkpoints: int = Field(3, ge=1, description="how many rounds' weights to keep")
 
+    @field_validator("byzantine")
+    @classmethod
+    def _share_or_number(cls, byzantine: float) -> float:
+        try:
+            return Byzantine(byzantine).assumed
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+
     @model_validator(mode="before")
     @classmethod
     def _enrolled(cls, values: Any) -> Any:
@@ -147,6 +166,14 @@ class AggregatorSettings(Settings):
         if self.per_round and self.quorum > self.per_round:
             raise ValueError(
                 f"quorum {self.quorum} is more than the {self.per_round} devices that per_round invites; lower it"
+            )
+        least = Byzantine(self.byzantine).least_updates(self.aggregation)
+        smallest = self.quorum or min(self.per_round or self.min_devices, self.min_devices)
+        if smallest < least:
+            raise ValueError(
+                f"--aggregation {self.aggregation} with --byzantine {self.byzantine:g} needs {least} updates in every "
+                f"round, and one may close with {smallest}; ask for {least} with --quorum or --min-devices"
+                + (", and raise --per-round" if 0 < self.per_round < least else "")
             )
         return self
 

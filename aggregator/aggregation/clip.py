@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aggregator.aggregation.stage import Measurements, Updates, read_checked, step_squared
+from aggregator.aggregation.measurements import Measurements, far_out
+from aggregator.aggregation.stage import Updates, read_checked, step_squared
 from shared.errors import SettingsError
 from shared.tensors import Tensors
 
@@ -32,20 +34,64 @@ class ClipUpdates:
         self._max_norm_l2 = max_norm_l2
 
     def apply(self, updates: Updates, *, base: Tensors) -> tuple[Updates, Measurements]:
-        """Return the clipped updates. Measurements: ``clipped`` (updates), ``update_norm_l2_max`` before clipping."""
-        norms = []
-        for position in range(len(updates.devices)):
-            squares = math.fsum(
+        """Return the clipped updates; for the measurements see `clipped_to`."""
+        return clipped_to(self._max_norm_l2, updates, step_norms(updates, base=base), base=base)
+
+
+class ClipToMedian:
+    """Scales back an update that moved further than ``factor`` times the median of its round.
+
+    The bound follows the training, whose steps grow shorter, without anybody choosing it: Nguyen et al. 2022, "FLAME:
+    Taming Backdoors in Federated Learning", section 4.3, adaptive clipping, with the factor 1. A minority of hostile
+    devices moves the median no further than the honest ones' range.
+
+    Args:
+        factor: of the median norm, above zero.
+
+    Raises:
+        SettingsError: the factor is not above zero.
+    """
+
+    def __init__(self, *, factor: float = 1.0) -> None:
+        if not (math.isfinite(factor) and factor > 0):
+            raise SettingsError(f"expected a factor of the median norm above zero, got {factor!r}")
+        self._factor = factor
+
+    def apply(self, updates: Updates, *, base: Tensors) -> tuple[Updates, Measurements]:
+        """Return the clipped updates; for the measurements see `clipped_to`, and ``clip_norm_l2``, the bound."""
+        norms = step_norms(updates, base=base)
+        bound = self._factor * statistics.median(norms) if norms else 0.0
+        clipped, measured = clipped_to(bound, updates, norms, base=base)
+        return clipped, measured | Measurements({"clip_norm_l2": bound})
+
+
+def step_norms(updates: Updates, *, base: Tensors) -> list[float]:
+    """Return the L2 norm of each update's step from ``base``, over all parameters together."""
+    return [
+        math.sqrt(
+            math.fsum(
                 step_squared(read_checked(updates, position, name, like=before), before)
                 for name, before in base.items()
             )
-            norms.append(math.sqrt(squares))
-        scales = [1.0 if norm <= self._max_norm_l2 else self._max_norm_l2 / norm for norm in norms]
-        measured = {
-            "clipped": float(sum(scale < 1.0 for scale in scales)),
-            "update_norm_l2_max": max(norms, default=0.0),
-        }
-        return _Clipped(updates, base, scales), measured
+        )
+        for position in range(len(updates.devices))
+    ]
+
+
+def clipped_to(bound: float, updates: Updates, norms: list[float], *, base: Tensors) -> tuple[Updates, Measurements]:
+    """Scale back the updates whose norm is above the bound.
+
+    Measurements: ``clipped`` (updates), ``update_norm_l2_max`` and of each device ``update_norm_l2``, all before
+    clipping. Devices whose norm is far above the others' are suspected.
+    """
+    scales = [1.0 if norm <= bound else bound / norm for norm in norms]
+    by_device = dict(zip(updates.devices, norms, strict=True))
+    measured = Measurements(
+        {"clipped": float(sum(scale < 1.0 for scale in scales)), "update_norm_l2_max": max(norms, default=0.0)},
+        {"update_norm_l2": by_device},
+        suspects=far_out(by_device, says="length of the update"),
+    )
+    return _Clipped(updates, base, scales), measured
 
 
 class _Clipped:

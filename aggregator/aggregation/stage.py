@@ -9,11 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from aggregator.aggregation.measurements import Measurements
 from shared.errors import RunError
 from shared.tensors import Tensors
-
-Measurements = dict[str, float]
-"""What a stage measured, by name; units are in the names."""
 
 
 class Updates(Protocol):
@@ -38,8 +36,10 @@ class Updates(Protocol):
 def read_checked(updates: Updates, position: int, name: str, *, like: NDArray[np.float32]) -> NDArray[np.float32]:
     """Read one parameter of one update, and hold its shape and dtype against the base's: NumPy would broadcast.
 
+    Values that are not finite are refused here too, whoever let them pass: one NaN would be in everybody's weights.
+
     Raises:
-        RunError: it does not fit.
+        RunError: it does not fit, or is not finite.
     """
     tensor = updates.tensor(position, name)
     if tensor.shape != like.shape or tensor.dtype != np.float32:
@@ -47,6 +47,8 @@ def read_checked(updates: Updates, position: int, name: str, *, like: NDArray[np
             f"update of {updates.devices[position]}, tensor {name}: expected float32 of shape {like.shape}, "
             f"got {tensor.dtype} of shape {tensor.shape}"
         )
+    if not np.isfinite(tensor).all():
+        raise RunError(f"update of {updates.devices[position]}, tensor {name}: expected finite values")
     return tensor
 
 
@@ -78,7 +80,8 @@ class Rule(Protocol):
         """Return the next weights, with the names, shapes and order of ``base``.
 
         Raises:
-            RunError: there are no updates, or their weights sum to nothing.
+            TooFewUpdatesError: there are too few for the hostile ones that the rule assumes.
+            RunError: there are no updates, their weights sum to nothing, or one does not fit.
         """
 
 
@@ -88,6 +91,10 @@ class Aggregate:
 
     weights: Tensors
     measurements: Measurements
+
+    def with_numbers(self, **numbers: float) -> Aggregate:
+        """The same with more numbers measured."""
+        return Aggregate(self.weights, self.measurements | Measurements(numbers))
 
 
 class InMemoryUpdates:

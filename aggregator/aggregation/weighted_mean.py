@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from aggregator.aggregation.measurements import Measurements
 from aggregator.aggregation.stage import Aggregate, Updates, read_checked
 from shared.errors import RunError
 from shared.tensors import Tensors
@@ -58,4 +59,4 @@ def weighted_mean(updates: Updates, *, base: Tensors, weights: Sequence[float]) 
         result[name] = accumulator.astype(np.float32)
         accumulator -= before
         squares += float(np.square(accumulator, out=weighted).sum())
-    return Aggregate(result, {"weight_total": total, "step_norm_l2": math.sqrt(squares)})
+    return Aggregate(result, Measurements({"weight_total": total, "step_norm_l2": math.sqrt(squares)}))

@@ -120,7 +120,7 @@ def in_words(event: dict[str, Any]) -> str:
         return (
             f"round {event['round']}: {accuracy}, {event['participants']} updates, {event['samples']} samples, "
             f"{event['wall_s']:.1f} s, {event['bytes_up'] / 1e6:.1f} MB up, {event['bytes_down'] / 1e6:.1f} MB down"
-        )
+        ) + _of_the_aggregation(event.get("aggregation", {}))
     if kind == "broker":
         return "broker: connected again" if event["connected"] else f"broker: {event['reason']}; trying again"
     if kind == "rival":
@@ -139,6 +139,12 @@ def in_words(event: dict[str, Any]) -> str:
     if kind == "finished":
         return f"finished: {event['weights']} (sha256 {event['weights_sha256'][:12]})"
     return ""
+
+
+def _of_the_aggregation(measured: dict[str, Any]) -> str:
+    """Say what a person should know of how a round was averaged: whom the rule suspects, and why."""
+    lines = [f"\n  suspected: {device}: {why}" for device, why in measured.get("suspects", {}).items()]
+    return "".join([*lines, f"\n  {measured['notice']}" if "notice" in measured else ""])
 
 
 def _how_to_resume(settings: AggregatorSettings, summary: RunSummary) -> str:

@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deploy.chaos.account import Account
 from shared.errors import DataError
 from shared.files import write_bytes
 from shared.messages import Score
@@ -16,6 +17,22 @@ class Recorded(BaseModel):
     """What all records are: immutable, and patient about keys of a newer version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class AggregationRecord(Recorded):
+    """What the aggregation of a round measured; its numbers are kept as they are.
+
+    Attributes:
+        left_out: devices whose updates the rule did not use.
+        suspects: devices whose updates were far from all others, and why, in words.
+        notice: what a person should know; mostly nothing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    left_out: tuple[str, ...] = ()
+    suspects: dict[str, str] = Field(default_factory=dict)
+    notice: str = ""
 
 
 class RoundRecord(Recorded):
@@ -33,6 +50,7 @@ class RoundRecord(Recorded):
         bytes_down: payload bytes delivered to the devices.
         holdout_before: the global weights on the devices' own hold-outs, all together.
         holdout_after: each device's new weights on the same samples.
+        aggregation: what it measured, and whom it suspects.
     """
 
     partition: str
@@ -49,6 +67,7 @@ class RoundRecord(Recorded):
     weights_sha256: str = ""
     holdout_before: Score | None = None
     holdout_after: Score | None = None
+    aggregation: AggregationRecord | None = None
 
 
 class DeviceRecord(Recorded):
@@ -60,6 +79,9 @@ class DeviceRecord(Recorded):
         rounds: in how many rounds it took part.
         holdout_before: the global weights on its own hold-out, in the last round it took part in.
         holdout_after: its own new weights on the same samples.
+        attacks: whether the simulation had it attack the fleet.
+        suspected: in how many rounds its update was suspected.
+        left_out: in how many rounds its update was not used.
     """
 
     name: str
@@ -68,6 +90,9 @@ class DeviceRecord(Recorded):
     rounds: int = 0
     holdout_before: Score | None = None
     holdout_after: Score | None = None
+    attacks: bool = False
+    suspected: int = 0
+    left_out: int = 0
 
     @property
     def samples(self) -> int:
@@ -80,12 +105,14 @@ class RunRecord(Recorded):
 
     Attributes:
         confusion: ``[true][predicted]`` counts of the final weights on the test set; empty where there are none.
+        chaos: the account of the faults that were done to it; None where none were.
     """
 
     partition: str
     rounds: tuple[RoundRecord, ...] = ()
     devices: tuple[DeviceRecord, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
+    chaos: Account | None = None
     weights_sha256: str = ""
     wall_s: float = 0.0
     finished: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from deploy.chaos.account import in_words
 from deploy.report.bars import holdout_ranges, time_bars
 from deploy.report.curves import Line, curves
 from deploy.report.grids import confusion_grid, label_grid, worst_confusions
@@ -145,6 +146,39 @@ def time_and_devices(record: SimulationRecord, run: RunRecord) -> str:
     )
 
 
+def suspicions(record: SimulationRecord, run: RunRecord) -> str:
+    """Who attacked, and who was suspected; nothing where nobody was either."""
+    shown = [device for device in run.devices if device.attacks or device.suspected or device.left_out]
+    notices = list(dict.fromkeys(line.aggregation.notice for line in run.rounds if line.aggregation is not None))
+    said = "".join(f"<p>{escape(notice[:1].upper() + notice[1:])}.</p>" for notice in notices if notice)
+    if not shown:
+        return _section("Whom the aggregation suspects", f"Nobody{_of_run(record, run)}.", said) if said else ""
+    last: dict[str, str] = {}
+    for line in run.rounds:
+        last |= line.aggregation.suspects if line.aggregation is not None else {}
+    shown.sort(key=lambda device: (-device.suspected, -device.left_out, device.name))
+    rows = [
+        [
+            device.name,
+            "yes" if device.attacks else "–",
+            f"{device.suspected} of {device.rounds}",
+            f"{device.left_out} of {device.rounds}",
+            last.get(device.name, "–"),
+        ]
+        for device in shown
+    ]
+    attack = record.settings.get("attack", "")
+    attackers = sum(device.attacks for device in run.devices)
+    says = f"{plural(attackers, 'device')} attacked the fleet ({escape(attack)}). " if attackers else ""
+    heads = ["device", "attacks", "rounds suspected", "rounds left out", "why, the last time"]
+    return _section(
+        "Whom the aggregation suspects",
+        f"{says}A device is suspected where its update is far from all others; a rule such as Krum leaves out as many "
+        f"updates as it was told to, honest ones too{_of_run(record, run)}.",
+        _table(heads, rows, words=2) + said,
+    )
+
+
 def rounds_tables(record: SimulationRecord) -> str:
     """Every round, in numbers."""
     heads = ["round", "accuracy", "loss", "updates", "samples", "time", "outside training", "up", "down", "weights"]
@@ -157,6 +191,20 @@ def rounds_tables(record: SimulationRecord) -> str:
         else:
             parts.append(f"<details><summary>{escape(name)}</summary>{table}</details>")
     return _section("The rounds in numbers", "The same numbers are in <code>metrics.jsonl</code>.", "".join(parts))
+
+
+def chaos(record: SimulationRecord, run: RunRecord) -> str:
+    """What was done to the run, and what became of its contributions; nothing where it was left alone."""
+    if run.chaos is None:
+        return ""
+    rows = [[name, number] for name, number in in_words(run.chaos)]
+    verdict = "Nothing was lost and nothing counted twice." if run.chaos.clean else "Something went wrong: see below."
+    return _section(
+        "What was done to it",
+        f"{verdict} Faults were drawn at random{_of_run(record, run)}; what the devices saw was held against what the "
+        "aggregator has, and every round’s weights against the updates that were to be in them.",
+        _table(["what", "how often"], rows, words=1),
+    )
 
 
 def repeat_it(record: SimulationRecord) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,10 @@ def harvest(plan: FleetPlan, folder: FleetFolder, *, wall_s: float, finished: bo
         partition=plan.partition,
         rounds=tuple(rounds[number] for number in sorted(rounds)),
         devices=tuple(
-            _device(device, rounds=taken_part[device.name], metrics=metrics.get(device.name)) for device in plan.devices
+            _device(device, rounds=taken_part[device.name], metrics=metrics.get(device.name)).model_copy(
+                update={"attacks": device.name in plan.attackers, **_judged(device.name, rounds.values())}
+            )
+            for device in plan.devices
         ),
         weights_sha256=weights_sha256,
         wall_s=round(wall_s, 3),
@@ -69,6 +72,15 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(event, dict):
             yield event
+
+
+def _judged(device: str, rounds: Iterable[RoundRecord]) -> dict[str, int]:
+    """Count the rounds in which a device was suspected, and in which its update was not used."""
+    judged = [line.aggregation for line in rounds if line.aggregation is not None]
+    return {
+        "suspected": sum(device in one.suspects for one in judged),
+        "left_out": sum(device in one.left_out for one in judged),
+    }
 
 
 def _device(device: DevicePlan, *, rounds: int, metrics: LocalMetrics | None) -> DeviceRecord:

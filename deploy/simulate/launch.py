@@ -36,6 +36,9 @@ PASSED_ON = (
     "augment",
     "balance",
     "weighting",
+    "aggregation",
+    "byzantine",
+    "clip_to_median",
     "seed",
     "deadline_s",
     "quorum",
@@ -71,12 +74,41 @@ def device_children(
     workers = worker_count(settings.workers, devices=len(devices), cores=os.cpu_count() or 1)
     if not workers:
         for one in devices:
-            yield one["name"], ["device", *_options(one)]
+            if one["name"] in plan.attackers:
+                yield _worker(one["name"], (one,), settings, plan, folder=folder)
+            else:
+                yield one["name"], ["device", *_options(one)]
         return
     for number in range(workers):
-        file = folder.path / f"worker-{number + 1}.json"
-        WorkerPlan(devices=tuple(devices[number::workers])).save(file)
-        yield f"worker-{number + 1}", [WORKER, str(file)]
+        yield _worker(f"worker-{number + 1}", tuple(devices[number::workers]), settings, plan, folder=folder)
+
+
+def _worker(
+    name: str,
+    devices: tuple[dict[str, str], ...],
+    settings: SimulationSettings,
+    plan: FleetPlan,
+    *,
+    folder: FleetFolder,
+) -> tuple[str, list[str]]:
+    """Write what a worker hosts. Whoever attacks is always in one: the command ``device`` has no such option."""
+    file = folder.path / f"{name}.json"
+    attackers = tuple(sorted(plan.attackers & {one["name"] for one in devices}))
+    WorkerPlan(devices=devices, attack=settings.attack, attackers=attackers).save(file)
+    return name, [WORKER, str(file)]
+
+
+def shared_devices(
+    settings: SimulationSettings, plan: FleetPlan, *, folder: FleetFolder, fleet: str
+) -> Iterator[tuple[str, tuple[dict[str, str], ...]]]:
+    """Name the workers that host all devices, also where each has one of its own, with the settings of each device."""
+    devices = [
+        {"name": device.name, "fleet": fleet, "folder": str(folder.devices / device.name)} | _SPARING
+        for device in plan.devices
+    ]
+    workers = worker_count(settings.workers, devices=len(devices), cores=os.cpu_count() or 1) or len(devices)
+    for number in range(workers):
+        yield f"worker-{number + 1}", tuple(devices[number::workers])
 
 
 def _options(settings: dict[str, str]) -> Iterator[str]:

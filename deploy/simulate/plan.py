@@ -23,8 +23,8 @@ from tflite_models.bundle import ModelBundle, builtin_bundle
 from tflite_models.runtime.weights import load_weights
 from tflite_models.shipped_weights import RANDOM, first_weights_path
 
-_HOLD_OUT, _DEAL = 1, 2
-"""Streams of the seed, so that what is held out does not depend on how the rest is dealt out."""
+_HOLD_OUT, _DEAL, _ATTACK = 1, 2, 3
+"""Streams of the seed: neither how data are dealt out nor who attacks changes what is held out."""
 
 LEAST_GENERATED_TEST_WRITERS = 12
 """Generated people to test on, at least: one or two would make the accuracy a matter of luck."""
@@ -43,10 +43,11 @@ class DevicePlan:
 
 @dataclass(frozen=True)
 class FleetPlan:
-    """One run: a partition, as the user wrote it, and the devices it makes."""
+    """One run: a partition, as the user wrote it, the devices it makes, and which of them attack."""
 
     partition: str
     devices: tuple[DevicePlan, ...]
+    attackers: frozenset[str] = frozenset()
 
     @property
     def folder_name(self) -> str:
@@ -120,13 +121,22 @@ def make_plan(settings: SimulationSettings, *, say: Callable[[str], None] = lamb
         chosen = train.writers_by_samples()[: settings.devices]
         train = train.take(np.isin(train.writers, np.array(chosen, np.str_)))
     fleets = []
+    attackers = choose_attackers(settings) if settings.attack else frozenset()
     for way in ways:
         rng = np.random.default_rng([settings.seed, _DEAL])
         parts = partition(train, way, devices=settings.devices, rng=rng)
         names = [check_name(name, what="device") for name in device_names(settings.devices)]
         devices = tuple(DevicePlan(name, train.take(part)) for name, part in zip(names, parts, strict=True))
-        fleets.append(FleetPlan(str(way), devices))
+        fleets.append(FleetPlan(str(way), devices, attackers))
     return SimulationPlan(bundle, labels, test, tested_on, tuple(fleets), tuple(notes))
+
+
+def choose_attackers(settings: SimulationSettings) -> frozenset[str]:
+    """Draw who attacks: the share of the devices that the settings say, rounded, and at least one."""
+    rng = np.random.default_rng([settings.seed, _ATTACK])
+    names = device_names(settings.devices)
+    count = max(1, round(settings.attackers * len(names)))
+    return frozenset(names[i] for i in rng.choice(len(names), size=count, replace=False))
 
 
 def _data(settings: SimulationSettings, labels: LabelSet, note: Callable[[str], None]) -> tuple[Dataset, Dataset, str]:

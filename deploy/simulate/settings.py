@@ -7,14 +7,17 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from aggregator.byzantine import Byzantine, RuleName
 from aggregator.schedule import Schedule
+from deploy.simulate.attack import parse_attack
+from shared.errors import SettingsError
 from shared.labels import LABEL_SETS
 from shared.settings import Settings
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-OPERATIONAL = ("broker", "out", "workers", "deadline_s", "quorum", "max_attempts")
+OPERATIONAL = ("broker", "out", "workers", "deadline_s", "quorum", "max_attempts", "chaos", "chaos_faults")
 """Settings that a run may be resumed with others of: its result does not depend on them."""
 
 
@@ -63,6 +66,21 @@ class SimulationSettings(Settings):
     weighting: Literal["samples", "uniform"] = Field(
         "samples", description="what an update weighs in the mean: its samples (FedAvg), or the same for all"
     )
+    aggregation: RuleName = Field("mean", description="how one set of weights is made of all updates")
+    byzantine: float = Field(
+        0.2, gt=0, description="how many hostile devices a rule other than the mean assumes: a share, or a number"
+    )
+    clip_to_median: NotNegative = Field(
+        0.0, description="an update longer than so many times the round's median is scaled back to it; 0: no limit"
+    )
+    attack: str = Field(
+        "",
+        description="what some devices do to the fleet: sign-flip, scale or label-flip, perhaps with :STRENGTH; "
+        "for research, in simulations alone",
+    )
+    attackers: float = Field(
+        0.2, gt=0, lt=1, description="the share of the devices that attack, where there is an attack"
+    )
     seed: int = Field(7, ge=0, lt=1 << 63, description="of everything that is drawn: the same seed, the same weights")
 
     broker: str = Field(
@@ -88,6 +106,13 @@ class SimulationSettings(Settings):
         "0.5: about as far as real people",
     )
 
+    chaos: int | None = Field(
+        None,
+        ge=0,
+        description="do faults to the run, drawn from this seed: kills, cuts, bad lines; it ends with an account",
+    )
+    chaos_faults: int = Field(0, ge=0, description="how many faults, with --chaos; 0: two a round")
+
     @field_validator("partition")
     @classmethod
     def _different(cls, partitions: tuple[str, ...]) -> tuple[str, ...]:
@@ -98,8 +123,26 @@ class SimulationSettings(Settings):
                 raise ValueError(f"{name} is given twice; name each partition once")
         return partitions
 
+    @field_validator("attack")
+    @classmethod
+    def _known(cls, attack: str) -> str:
+        try:
+            return str(parse_attack(attack)) if attack else ""
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("byzantine")
+    @classmethod
+    def _share_or_number(cls, byzantine: float) -> float:
+        try:
+            return Byzantine(byzantine).assumed
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        if self.chaos is not None and "://" in self.broker:
+            raise ValueError("--chaos kills the broker: give --broker mosquitto or embedded, not one that others use")
         if self.per_round > self.devices:
             raise ValueError(
                 f"--per-round asks for {self.per_round} devices a round, and --devices makes {self.devices}; "
@@ -110,12 +153,25 @@ class SimulationSettings(Settings):
                 f"--quorum asks for {self.quorum} updates a round, and {self.trained_per_round} devices train in one; "
                 "lower it"
             )
+        least = Byzantine(self.byzantine).least_updates(self.aggregation)
+        smallest = self.quorum or self.trained_per_round
+        if smallest < least:
+            raise ValueError(
+                f"--aggregation {self.aggregation} with --byzantine {self.byzantine:g} needs {least} updates in every "
+                f"round, and one may close with {smallest}; raise "
+                + ("--quorum" if self.quorum else "--per-round" if self.per_round else "--devices")
+            )
         return self
 
     @property
     def trained_per_round(self) -> int:
         """How many devices train in a round."""
         return self.per_round or self.devices
+
+    @property
+    def is_plain_mean(self) -> bool:
+        """Whether a round's weights are the weighted mean of its updates as they are."""
+        return self.aggregation == "mean" and not self.clip_to_median
 
     def result_defining(self) -> dict[str, str]:
         """The settings that the result depends on, as text: a run is resumed with the same only."""

@@ -10,11 +10,14 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from deploy.simulate.attack import parse_attack
+from deploy.simulate.hostile_trainer import HostileTrainer
 from deploy.simulate.worker_plan import WorkerPlan
-from edge_client.service import Device
+from edge_client.device_folder import DeviceFolder
+from edge_client.service import Device, Event
 from edge_client.settings import DeviceSettings
 from edge_client.trainer import Trainer
 
@@ -31,8 +34,16 @@ def main(arguments: Sequence[str]) -> None:
 
 def host(plan: WorkerPlan, ending: threading.Event) -> None:
     """Run the devices until ``ending`` is set."""
-    trainer = Trainer(threads=1)
-    devices = [Device(DeviceSettings.load(given=one, environ=os.environ), trainer=trainer) for one in plan.devices]
+    honest = Trainer(threads=1)
+    hostile = HostileTrainer(parse_attack(plan.attack), threads=1) if plan.attackers else honest
+    devices = [
+        Device(
+            DeviceSettings.load(given=one, environ=os.environ),
+            trainer=hostile if one["name"] in plan.attackers else honest,
+            on_event=_witness(plan, one),
+        )
+        for one in plan.devices
+    ]
     started: list[Device] = []
     try:
         for device in devices:
@@ -48,4 +59,18 @@ def host(plan: WorkerPlan, ending: threading.Event) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        trainer.close()
+        for trainer in {honest, hostile}:
+            trainer.close()
+
+
+def _witness(plan: WorkerPlan, device: dict[str, str]) -> Callable[[Event], None]:
+    """Return what a device is to tell what happens: nobody, unless somebody keeps a record."""
+    if not plan.witness:
+        return lambda event: None
+    from deploy.chaos.witness import Witness
+
+    name = device["name"]
+    outbox = DeviceFolder(Path(device["folder"])).outbox
+    witness = Witness(Path(plan.witness) / f"{name}.jsonl", device=name, outbox=outbox)
+    witness.open()
+    return witness

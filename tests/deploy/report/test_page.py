@@ -11,7 +11,7 @@ import pytest
 from deploy.report.grids import worst_confusions
 from deploy.report.page import report_page
 from deploy.report.picture import accuracy_picture
-from deploy.report.record import SimulationRecord
+from deploy.report.record import AggregationRecord, SimulationRecord
 from deploy.report.wording import count, duration, partition_name, percent, plural, size
 from deploy.report.write import write_report
 from shared.errors import DataError
@@ -143,3 +143,40 @@ def test_a_file_that_is_no_record_is_named(tmp_path: Path) -> None:
 def test_numbers_are_written_as_people_read_them(said: str, expected: str) -> None:
     """Units, thousands and minutes."""
     assert said.replace("\u202f", " ") == expected
+
+
+def test_who_was_suspected_is_shown_and_why() -> None:
+    """Who attacked, in how many rounds each device was suspected or left out, and the reason; nothing without any."""
+    made = record("writer", rounds=2)
+    assert "suspects" not in report_page(made)
+    run = made.runs[0]
+    judged = AggregationRecord(
+        left_out=("device-003",), suspects={"device-002": "distance <from> the median 9, median of the round 2"}
+    )
+    devices = [
+        device.model_copy(
+            update={
+                "attacks": device.name == "device-002",
+                "suspected": 2 * (device.name == "device-002"),
+                "left_out": int(device.name == "device-003"),
+            }
+        )
+        for device in run.devices
+    ]
+    rounds = tuple(line.model_copy(update={"aggregation": judged}) for line in run.rounds)
+    poisoned = run.model_copy(update={"devices": tuple(devices), "rounds": rounds})
+    page = report_page(made.model_copy(update={"runs": (poisoned,), "settings": {"attack": "scale:20"}}))
+    assert "1 device attacked the fleet (scale:20)" in page
+    assert re.search(r"device-002</td><td[^>]*>yes</td><td[^>]*>2 of 2</td>", page)
+    assert re.search(r"device-003</td><td[^>]*>–</td><td[^>]*>0 of 2</td><td[^>]*>1 of 2</td>", page)
+    assert "distance &lt;from&gt; the median 9" in page
+    assert "device-004</td><td" not in page
+
+
+def test_rounds_without_a_step_are_told() -> None:
+    """What the aggregation wants a person to know is on the page."""
+    made = record("writer", rounds=2)
+    told = AggregationRecord(notice="the weights stay as they are: krum needs 5 updates")
+    rounds = tuple(line.model_copy(update={"aggregation": told}) for line in made.runs[0].rounds)
+    page = report_page(made.model_copy(update={"runs": (made.runs[0].model_copy(update={"rounds": rounds}),)}))
+    assert page.count("The weights stay as they are: krum needs 5 updates.") == 1
