@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -14,9 +15,9 @@ from edge_client.expression import text_of
 from edge_client.expression.row import Bar, Raised, Row
 from edge_client.expression.value import Value
 from edge_client.live.formula import Formula, shown, typeset
+from edge_client.live.placing import overlap, place_panels
 from edge_client.live.typeface import BOLD, REGULAR, Colour, Typeface, digit_height, typeface
 from edge_client.reading.result import Line, Reading, Symbol
-from edge_client.vision.ink import Box
 
 SURE, DOUBTFUL = 0.9, 0.6
 """A symbol with at least this confidence is drawn as sure; between the two as doubtful; below as unsure."""
@@ -27,6 +28,7 @@ _UNSURE: Colour = (106, 98, 255)
 _DARK: Colour = (31, 24, 20)
 _BRIGHT: Colour = (248, 246, 244)
 _DIM: Colour = (200, 192, 186)
+_MOST_NOTE_LINES = 3
 _PLATE_OPACITY, _PLATE_GREY = 0.84, 24
 
 # OpenCV's typeface keeps what it has drawn before, and says nothing about threads.
@@ -69,6 +71,18 @@ def colour_of(confidence: float) -> Colour:
     return _SURE if confidence >= SURE else _DOUBTFUL if confidence >= DOUBTFUL else _UNSURE
 
 
+@dataclass(frozen=True)
+class _Panel:
+    """A line's expression and value, set."""
+
+    formula: Formula
+    tail: str
+    size: int
+    confidence: float
+    width: int
+    height: int
+
+
 class _Drawing:
     """One picture that is being drawn on."""
 
@@ -90,15 +104,20 @@ class _Drawing:
                 self._box(symbol)
         for line in lines:
             self._tags(line)
-        taken: list[Box] = [line.box for line in lines]
-        docked = self._height - self._px(8)
-        for i, line in enumerate(lines):
-            docked = self._panel(line, values[i] if i < len(values) else None, taken, docked)
+        panels = [self._panel(line, values[i] if i < len(values) else None) for i, line in enumerate(lines)]
+        places = place_panels(
+            [line.box for line in lines],
+            [(panel.width, panel.height) for panel in panels],
+            width=self._width,
+            height=self._height,
+            unit=self._unit,
+        )
+        for panel, corner in zip(panels, places, strict=True):
+            self._draw_panel(panel, *corner)
         margin = self._px(12)
-        if status:
-            self._note(status, margin, margin, self._px(19), _DIM)
+        below = self._note(status, margin, margin, self._px(19), _DIM) if status else margin
         if warning:
-            self._note(warning, margin, margin + (self._px(38) if status else 0), self._px(24), _DOUBTFUL)
+            self._note(warning, margin, below, self._px(24), _DOUBTFUL)
 
     # -- symbols ------------------------------------------------------------------------------------------------------
 
@@ -151,7 +170,7 @@ class _Drawing:
         width = self._face.width(text, size=size, weight=BOLD) + size
         x, y, _, height = symbol.box
         place = (x, y - size, width, height + size)
-        return not any(_overlap(place, other.box) for other in symbols if other is not symbol)
+        return not any(overlap(place, other.box) for other in symbols if other is not symbol)
 
     def _tag(self, text: str, size: int, symbol: Symbol) -> None:
         tag = _tag_picture(text, size, colour_of(symbol.confidence))
@@ -167,31 +186,29 @@ class _Drawing:
 
     # -- lines --------------------------------------------------------------------------------------------------------
 
-    def _panel(self, line: Line, value: Value | None, taken: list[Box], docked: int) -> int:
-        """Draw a line's expression and value where nothing else is; return where the next docked panel may end."""
-        pad, bar = self._px(11), self._px(5)
-        room = self._width - 2 * self._px(8) - 2 * pad - bar
-        formula, tail, size = self._fitted(line, value, room)
-        gap = self._px(16)
+    def _panel(self, line: Line, value: Value | None) -> _Panel:
+        """Set a line's expression and value."""
+        pad, bar, gap = self._px(11), self._px(5), self._px(16)
+        formula, tail, size = self._fitted(line, value, self._width - 2 * self._px(8) - 2 * pad - bar)
         small = max(11, round(0.5 * size))
-        sure = f"{line.confidence:.0%}"
         width = formula.width + (gap + self._face.width(tail, size=size) if tail else 0)
-        width += gap + self._face.width(sure, size=small) + 2 * pad + bar
-        height = formula.ascent + formula.descent + 2 * pad
-        x, y = self._place(line.box, width, height, taken, docked)
-        if y + height >= docked:
-            docked = y - self._px(6)
-        taken.append((x, y, width, height))
-        self._plate(x, y, width, height)
-        self._cv2.rectangle(self._canvas, (x, y), (x + bar - 1, y + height - 1), colour_of(line.confidence), -1)
-        left, baseline = x + bar + pad, y + pad + formula.ascent
-        self._formula(formula, left, baseline)
-        left += formula.width + gap
-        if tail:
-            self._face.draw(self._canvas, tail, at=(left, baseline), size=size, colour=_SURE)
-            left += self._face.width(tail, size=size) + gap
-        self._face.draw(self._canvas, sure, at=(left, baseline), size=small, colour=_DIM)
-        return docked
+        width += gap + self._face.width(f"{line.confidence:.0%}", size=small) + 2 * pad + bar
+        return _Panel(formula, tail, size, line.confidence, width, formula.ascent + formula.descent + 2 * pad)
+
+    def _draw_panel(self, panel: _Panel, x: int, y: int) -> None:
+        pad, bar, gap = self._px(11), self._px(5), self._px(16)
+        size = panel.size
+        self._plate(x, y, panel.width, panel.height)
+        colour = colour_of(panel.confidence)
+        self._cv2.rectangle(self._canvas, (x, y), (x + bar - 1, y + panel.height - 1), colour, -1)
+        left, baseline = x + bar + pad, y + pad + panel.formula.ascent
+        self._formula(panel.formula, left, baseline)
+        left += panel.formula.width + gap
+        if panel.tail:
+            self._face.draw(self._canvas, panel.tail, at=(left, baseline), size=size, colour=_SURE)
+            left += self._face.width(panel.tail, size=size) + gap
+        small = max(11, round(0.5 * size))
+        self._face.draw(self._canvas, f"{panel.confidence:.0%}", at=(left, baseline), size=small, colour=_DIM)
 
     def _fitted(self, line: Line, value: Value | None, room: int) -> tuple[Formula, str, int]:
         """Set a line so that it fits: smaller if need be, and the value cut short if it is still too long."""
@@ -205,20 +222,6 @@ class _Drawing:
             tail = tail[: len(tail) * 3 // 4]
         return formula, tail and tail + "…", size
 
-    def _place(self, box: Box, width: int, height: int, taken: Sequence[Box], docked: int) -> tuple[int, int]:
-        x, y, box_width, box_height = box
-        gap, tag = self._px(14), self._px(36)
-        left = min(max(0, x), max(0, self._width - width))
-        for at in (
-            (left, y + box_height + gap),
-            (left, y - gap - tag - height),
-            (x + box_width + gap, y + (box_height - height) // 2),
-        ):
-            inside = at[0] >= 0 and at[1] >= 0 and at[0] + width <= self._width and at[1] + height <= docked
-            if inside and not any(_overlap((*at, width, height), other) for other in taken):
-                return at
-        return self._px(8), max(0, docked - height)
-
     def _formula(self, formula: Formula, x: int, y: int) -> None:
         for text in formula.texts:
             at = (x + text.x, y + text.y)
@@ -229,14 +232,33 @@ class _Drawing:
 
     # -- notes --------------------------------------------------------------------------------------------------------
 
-    def _note(self, text: str, x: int, y: int, size: int, colour: Colour) -> None:
+    def _note(self, text: str, x: int, y: int, size: int, colour: Colour) -> int:
+        """Write a note, in lines if it is wide; return where the next one may begin."""
         pad = max(3, size // 3)
-        while len(text) > 1 and self._face.width(text, size=size) > self._width - 2 * (x + pad):
-            text = text[: len(text) * 7 // 8 - 1] + "…"
         height = digit_height(size) + 2 * pad
-        self._plate(x, y, self._face.width(text, size=size) + 2 * pad, height)
-        at = (x + pad, y + height - pad)
-        self._face.draw(self._canvas, text, at=at, size=size, colour=colour, weight=REGULAR)
+        for line in self._wrapped(text, size, self._width - 2 * (x + pad)):
+            self._plate(x, y, self._face.width(line, size=size) + 2 * pad, height)
+            at = (x + pad, y + height - pad)
+            self._face.draw(self._canvas, line, at=at, size=size, colour=colour, weight=REGULAR)
+            y += height
+        return y + pad
+
+    def _wrapped(self, text: str, size: int, room: int) -> list[str]:
+        lines: list[str] = [""]
+        for word in text.split(" "):
+            longer = f"{lines[-1]} {word}".strip()
+            if not lines[-1] or self._face.width(longer, size=size) <= room:
+                lines[-1] = longer
+            elif len(lines) < _MOST_NOTE_LINES:
+                lines.append(word)
+            else:
+                lines[-1] = f"{lines[-1]} …"
+                break
+        for at, line in enumerate(lines):  # a word that is wider than the picture
+            while len(line) > 1 and self._face.width(line, size=size) > room:
+                line = line[: len(line) * 7 // 8 - 1] + "…"
+            lines[at] = line
+        return lines
 
     def _plate(self, x: int, y: int, width: int, height: int) -> None:
         """Darken a rectangle, so that bright text is readable on whatever is below."""
@@ -275,15 +297,6 @@ def in_words(value: Value | None) -> str:
     if value is None or not value.text:
         return ""
     return f"= {value.text}" if value.kind in ("number", "form") else value.text
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return (
-        one[0] < other[0] + other[2]
-        and other[0] < one[0] + one[2]
-        and one[1] < other[1] + other[3]
-        and other[1] < one[1] + one[3]
-    )
 
 
 def beside(line: Line, value: Value | None) -> str:
