@@ -11,30 +11,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import rich_click as click
 
+from deploy.cli.doctor_reading import check_camera, check_display, check_port
+from deploy.cli.finding import Finding
 from shared.errors import InkfleetError, RunError
-
-Verdict = Literal["ok", "note", "fault"]
 
 MEMORY_MIB = 160
 """What a training device takes, resident."""
 
 DISK_MIB = 200
 """What a device's store, cache and outbox take before they are full."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found: ``note`` limits something, ``fault`` keeps Inkfleet from running."""
-
-    check: str
-    verdict: Verdict
-    says: str
 
 
 def check_python() -> Finding:
@@ -199,7 +189,7 @@ def command(broker: str | None, identity: Path | None, folder: Path, as_json: bo
 
     its_broker.__name__, its_identity.__name__ = "broker", "identity"
     more = [*([its_broker] if broker else []), *([its_identity] if identity is not None else [])]
-    findings = examine([*checks, disk, *more])
+    findings = examine([*checks, disk, check_camera, check_display, check_port, *more])
     faults = [finding for finding in findings if finding.verdict == "fault"]
     if as_json:
         click.echo(json.dumps({"ok": not faults, "findings": [asdict(finding) for finding in findings]}))

@@ -38,7 +38,7 @@ class V4l2Camera:
 
     def open(self) -> None:
         """Take the camera, and make sure that it gives a picture."""
-        _check_device(self._device, name=self.name)
+        check_device(self._device, name=self.name)
         # OpenCV does not open a camera of Linux at all if it is given CAP_PROP_READ_TIMEOUT_MSEC.
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", _READ_TIMEOUT_S)
         cv2 = quiet_cv2()
@@ -63,8 +63,12 @@ class V4l2Camera:
             self._decoder = None
 
 
-def _check_device(device: Path, *, name: str) -> None:
-    """Find out why a camera cannot be opened; OpenCV would only say that it cannot."""
+def check_device(device: Path, *, name: str) -> None:
+    """Make sure that a camera can be opened, without switching it on; OpenCV would only say that it cannot.
+
+    Raises:
+        RunError: it is not there, no device, forbidden or in use; one line that says what to do.
+    """
     try:
         mode = device.stat().st_mode
     except OSError:
