@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.brokers import RunningBroker
+from deploy.chaos.account import Account
 from deploy.simulate.disk import DiskWatch
 from deploy.simulate.fleet_folder import FleetFolder
 from deploy.simulate.interrupt import Interrupt
@@ -28,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 """What the aggregator says on its stdout, one JSON object a line."""
+
+AGGREGATOR = "aggregator"
+"""What its process is called."""
 
 BROKER_LOST_S = 20.0
 """A broker of the user's that was gone for so long is taken for dead."""
@@ -77,7 +81,7 @@ class Fleet:
         self._disk = disk
         # A name nobody else has: the broker may be one that others use.
         self._fleet = f"simulation-{secrets.token_hex(6)}"
-        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[Child, Event | None]] = queue.SimpleQueue()
 
     def run(self) -> bool:
         """Run to the end; return whether it was reached, or False if a person asked for an earlier one.
@@ -93,13 +97,20 @@ class Fleet:
         try:
             with Processes(self._folder.logs, environment=self._secrets()) as processes:
                 self._interrupt.harder = processes.kill
-                aggregator = self._start_aggregator(processes)
-                devices = self._start_devices(processes)
-                reached = self._follow(aggregator, processes, watch)
-                processes.stop([aggregator, *devices])
+                self._start_aggregator(processes)
+                self._start_devices(processes)
+                try:
+                    reached = self._follow(processes, watch)
+                finally:
+                    self._before_the_end()
+                processes.stop()
             return reached
         finally:
             self._leave(watch)
+
+    def account(self) -> Account | None:
+        """Return the account of what was done to the run; None where nothing was."""
+        return None
 
     def _leave(self, watch: Watch) -> None:
         """Leave a broker that is not ours as it was found."""
@@ -111,17 +122,20 @@ class Fleet:
         finally:
             watch.stop()
 
-    def _follow(self, aggregator: Child, processes: Processes, watch: Watch) -> bool:
+    def _follow(self, processes: Processes, watch: Watch) -> bool:
         finished = False
         while not self._interrupt.asked:
             self._on_tick(watch.activities())
+            self._each_turn()
             try:
-                event = self._events.get(timeout=_TICK_S)
+                aggregator, event = self._events.get(timeout=_TICK_S)
             except queue.Empty:
-                self._check(aggregator, processes, watch)
+                self._check(processes, watch)
                 continue
             if event is None:
                 aggregator.process.wait()
+                if self._ended_on_purpose(aggregator):
+                    continue
                 if aggregator.process.returncode or not finished:
                     raise aggregator.failure()
                 return True
@@ -129,7 +143,17 @@ class Fleet:
             self._on_event(event)
         return False
 
-    def _check(self, aggregator: Child, processes: Processes, watch: Watch) -> None:
+    def _each_turn(self) -> None:
+        """Called several times a second; a fleet that is left alone does nothing."""
+
+    def _ended_on_purpose(self, child: Child) -> bool:
+        """Whether a process that ended is to be passed over: nobody ends one on purpose, unless."""
+        return False
+
+    def _before_the_end(self) -> None:
+        """Called when the run is over, however it ended, before its processes are ended."""
+
+    def _check(self, processes: Processes, watch: Watch) -> None:
         """Raise if something has ended that the run needs."""
         self._disk.check()
         if self._broker.pid is not None and (code := self._broker.wait(0)) is not None:
@@ -138,8 +162,9 @@ class Fleet:
             raise BrokerError(
                 f"broker {self._broker.address} was gone for {BROKER_LOST_S:g} s: {watch.said or 'no answer'}"
             )
-        ended = [child for child in processes.ended() if child is not aggregator]
-        if ended and aggregator.process.poll() is None and not self._can_spare(ended):
+        ended = [child for child in processes.ended() if child.name != AGGREGATOR and not self._ended_on_purpose(child)]
+        aggregator_lives = all(child.name != AGGREGATOR for child in processes.ended())
+        if ended and aggregator_lives and not self._can_spare(ended):
             raise ended[0].failure()
 
     def _can_spare(self, ended: list[Child]) -> bool:
@@ -150,12 +175,12 @@ class Fleet:
         return len(self._plan.devices) - len(ended) >= self._settings.quorum
 
     def _start_aggregator(self, processes: Processes) -> Child:
-        arguments = aggregator_arguments(
-            self._settings, self._plan, folder=self._folder, fleet=self._fleet, test=self._test
-        )
-        child = processes.start("aggregator", arguments, output=True)
+        child = processes.start(AGGREGATOR, self._aggregator_call(), output=True)
         threading.Thread(target=self._read, args=(child,), name="aggregator-events", daemon=True).start()
         return child
+
+    def _aggregator_call(self) -> list[str]:
+        return aggregator_arguments(self._settings, self._plan, folder=self._folder, fleet=self._fleet, test=self._test)
 
     def _start_devices(self, processes: Processes) -> list[Child]:
         children: list[Child] = []
@@ -168,7 +193,13 @@ class Fleet:
     def _secrets(self) -> dict[str, str]:
         """The broker's address may hold a password: it goes by the environment, which no other user can see."""
         url = self._settings.broker if self._broker.kind == "external" else str(self._broker.address)
-        return {"INKFLEET_AGGREGATOR_BROKER": url, "INKFLEET_DEVICE_BROKER": url}
+        insecure = str(self._settings.insecure)
+        return {
+            "INKFLEET_AGGREGATOR_BROKER": url,
+            "INKFLEET_DEVICE_BROKER": url,
+            "INKFLEET_AGGREGATOR_INSECURE": insecure,
+            "INKFLEET_DEVICE_INSECURE": insecure,
+        }
 
     def _read(self, aggregator: Child) -> None:
         assert aggregator.stdout is not None
@@ -179,8 +210,8 @@ class Fleet:
                 except ValueError:
                     continue
                 if isinstance(event, dict):
-                    self._events.put(event)
+                    self._events.put((aggregator, event))
         except (OSError, ValueError):
             pass  # closed here, because the run was ended
         finally:
-            self._events.put(None)
+            self._events.put((aggregator, None))

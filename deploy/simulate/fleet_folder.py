@@ -39,6 +39,10 @@ class FleetFolder:
         """Whether the aggregator has a run to go on with."""
         return self._committed() is not None
 
+    def committed_rounds(self) -> int:
+        """How many rounds are committed."""
+        return self._committed() or 0
+
     def weights(self) -> Path | None:
         """Where the weights after the last committed round are; None before the first."""
         committed = self._committed()

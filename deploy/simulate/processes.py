@@ -142,6 +142,11 @@ class Processes:
             _kill_group(child)
             self._forget(child)
 
+    def kill_one(self, child: Child) -> None:
+        """End a child at once, and know nothing of it any more."""
+        _kill_group(child)
+        self._forget(child)
+
     def kill(self) -> None:
         """End every child at once."""
         for child in list(self._children):

@@ -80,4 +80,5 @@ def _numbers(run: RunRecord) -> dict[str, Any]:
         "bytes_down": run.bytes_down,
         "outside_training_share": round(share, 4) if share is not None else None,
         "weights_sha256": run.weights_sha256,
+        **({"chaos": run.chaos.model_dump()} if run.chaos is not None else {}),
     }

@@ -6,17 +6,24 @@ import math
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from deploy.brokers import RunningBroker, start_broker
+from deploy.chaos.account import Account
+from deploy.chaos.account import in_words as in_account
+from deploy.chaos.broker import MortalBroker
+from deploy.chaos.fleet import TroubledFleet
 from deploy.report.record import RoundRecord, RunRecord, SimulationRecord
-from deploy.report.wording import plural
+from deploy.report.wording import partition_name, plural
 from deploy.report.write import write_metrics, write_report
 from deploy.simulate.disk import DiskWatch, needed_bytes
 from deploy.simulate.fleet import Event, Fleet
+from deploy.simulate.fleet_folder import FleetFolder
 from deploy.simulate.harvest import harvest
 from deploy.simulate.interrupt import Interrupt, InterruptedRunError
 from deploy.simulate.out_folder import WEIGHTS, OutFolder, Standing
@@ -26,7 +33,7 @@ from deploy.simulate.result import as_json, in_words, machine, versions
 from deploy.simulate.settings import SimulationSettings
 from deploy.simulate.view import View
 from shared.dataset import Dataset
-from shared.errors import InkfleetError, StorageError
+from shared.errors import InkfleetError, RunError, StorageError
 from shared.files import write_bytes
 from tflite_models.bundle import ModelBundle
 
@@ -62,9 +69,18 @@ def simulate(
     with Interrupt() as interrupt, OutFolder(settings.out, force=force) as out:
         simulation = Simulation(settings, plan, out=out, console=console, interrupt=interrupt, clock=clock)
         record = simulation.run(resume=resume)
+        for run in record.runs:
+            if run.chaos is not None:
+                console.print(account_table(run.partition, run.chaos))
         for line in in_words(record, out=settings.out):
             console.print(line, highlight=False, soft_wrap=True)
-        return as_json(record, out=settings.out, wall_s=clock() - started)
+        result = as_json(record, out=settings.out, wall_s=clock() - started)
+        spoilt = [run.partition for run in record.runs if run.chaos is not None and not run.chaos.clean]
+        if spoilt:
+            raise RunError(
+                f"contributions were lost or counted twice ({', '.join(spoilt)}); the account is in {settings.out}"
+            )
+        return result
 
 
 class Simulation:
@@ -132,11 +148,17 @@ class Simulation:
         test = self._out.state / "test.npz"
         if not test.exists():
             self._plan.test.save(test)
-        with start_broker(self._settings.broker, folder=self._out.state / "broker") as broker:
+        with self._start_broker() as broker:
             self._broker = f"{broker.kind} broker at {broker.address}"
             for fleet in self._plan.fleets:
                 if not self._interrupt.asked:
                     self._run_one(fleet, broker, standing, test=test)
+
+    def _start_broker(self) -> RunningBroker:
+        folder = self._out.state / "broker"
+        if self._settings.chaos is None:
+            return start_broker(self._settings.broker, folder=folder)
+        return MortalBroker(self._settings.broker, folder=folder)
 
     def _run_one(self, plan: FleetPlan, broker: RunningBroker, standing: Standing, *, test: Path) -> None:
         folder = self._out.fleet(plan)
@@ -156,11 +178,7 @@ class Simulation:
             if event.get("event") == "round":
                 self._add(plan, RoundRecord.model_validate(event))
 
-        fleet = Fleet(
-            self._settings,
-            plan,
-            folder=folder,
-            broker=broker,
+        fleet = self._fleet(plan, folder, broker)(
             test=test,
             source="simulation",
             on_event=on_event,
@@ -175,10 +193,20 @@ class Simulation:
         finally:
             elapsed_s = before_s + self._clock() - began
             standing.elapsed_s[plan.partition] = elapsed_s
-            self._runs[plan.partition] = harvest(plan, folder, wall_s=elapsed_s, finished=reached)
+            account = fleet.account()
+            self._runs[plan.partition] = harvest(plan, folder, wall_s=elapsed_s, finished=reached).model_copy(
+                update={"chaos": account}
+            )
         if reached:
             standing.finished.append(plan.partition)
         self._out.keep(standing)
+
+    def _fleet(self, plan: FleetPlan, folder: FleetFolder, broker: RunningBroker) -> Callable[..., Fleet]:
+        """Return what makes the fleet: one that is left alone, or one that faults are done to."""
+        if not isinstance(broker, MortalBroker):
+            return partial(Fleet, self._settings, plan, folder=folder, broker=broker)
+        say = partial(self._console.print, style="bright_black", highlight=False, soft_wrap=True)
+        return partial(TroubledFleet, self._settings, plan, folder=folder, broker=broker, on_fault=say)
 
     def _add(self, plan: FleetPlan, line: RoundRecord) -> None:
         """Keep ``metrics.jsonl`` up to date while the run goes on."""
@@ -239,6 +267,17 @@ class Simulation:
         if done:
             raise type(problem)(f"{problem}; {kept} (logs: {self._out.state})")
         raise problem
+
+
+def account_table(partition: str, account: Account) -> Table:
+    """Show what was done to a run, and what became of its contributions."""
+    table = Table(title=f"{partition_name(partition)}: what was done to it", title_justify="left")
+    table.add_column("what")
+    table.add_column("how often", justify="right")
+    lines = in_account(account)
+    for position, (name, number) in enumerate(lines):
+        table.add_row(name, number, end_section=position == len(account.faults) - 1)
+    return table
 
 
 def confusion_of(

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from aggregator.byzantine import Byzantine, RuleName
 from aggregator.schedule import Schedule
 from deploy.simulate.attack import parse_attack
+from shared.enrolled import check_broker
 from shared.errors import SettingsError
 from shared.labels import LABEL_SETS
 from shared.settings import Settings
@@ -17,7 +18,7 @@ from shared.settings import Settings
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-OPERATIONAL = ("broker", "out", "workers", "deadline_s", "quorum", "max_attempts", "chaos", "chaos_faults")
+OPERATIONAL = ("broker", "insecure", "out", "workers", "deadline_s", "quorum", "max_attempts", "chaos", "chaos_faults")
 """Settings that a run may be resumed with others of: its result does not depend on them."""
 
 
@@ -86,6 +87,9 @@ class SimulationSettings(Settings):
     broker: str = Field(
         "auto", description="auto (Mosquitto if installed), embedded, mosquitto, or the mqtt:// address of your own"
     )
+    insecure: bool = Field(
+        False, description="take a broker on another machine without TLS, which anyone on the way can change"
+    )
     out: Path = Field(Path("runs/simulation"), description="folder for the report, metrics, weights")
     workers: int = Field(
         0, ge=0, description="processes that the devices share; 0: one a device up to 16 devices, then a few for all"
@@ -141,6 +145,11 @@ class SimulationSettings(Settings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        if "://" in self.broker:
+            try:
+                check_broker(self.broker, insecure=self.insecure)
+            except SettingsError as error:
+                raise ValueError(str(error)) from None
         if self.chaos is not None and "://" in self.broker:
             raise ValueError("--chaos kills the broker: give --broker mosquitto or embedded, not one that others use")
         if self.per_round > self.devices:
