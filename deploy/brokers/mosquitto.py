@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from deploy.brokers import secure_files, tether
 from shared.errors import BrokerError, SettingsError
@@ -89,6 +89,9 @@ def configure_secure(broker_folder: Path, *, folder: Path) -> tuple[list[str], i
     ports = [int(line.split()[1]) for line in text.splitlines() if line.startswith("listener ")]
     if not ports:
         raise SettingsError(f"{source} has no listener; inkfleet fleet renew broker writes it anew")
+    # The files are taken from where they are, also when they are meant to lie elsewhere on the broker's machine.
+    meant = next((line.split(maxsplit=1)[1] for line in text.splitlines() if line.startswith("certfile ")), "")
+    text = text.replace(f" {PurePosixPath(meant).parent}/", f" {broker_folder.absolute()}/")
     text += "\nlog_dest stderr\n"
     if os.geteuid() == 0:
         # Its keys are their owner's alone; and see `configure`.
