@@ -30,6 +30,7 @@ _BAR = 0.75  # em: no shorter bar is looked for in a piece of ink
 _WIDER = 1.8  # times what it divides: a bar that touches something is so wide, flat strokes of digits are not
 _SLIGHT = 0.35  # em: smaller ink is dots, which part no lines
 _ALIKE = 1.4  # times the height: two that are as high as each other lie on a line at the same level
+_FROM, _TO = 1.5, 6.0  # em between neighbours that show a slope
 _PAIRS = 12  # of neighbours, at least, before a slope is believed
 _STEEPEST = 0.2  # rows to a column
 
@@ -54,32 +55,34 @@ def lines(inks: Sequence[InkPart], *, em: float) -> list[list[int]]:
         block.top -= drop
         block.bottom -= drop
         block.axis -= drop
-    large = [block for block in every if max(block.width, block.height) > _SLIGHT * em]
+    large: list[Block] = []
+    slight: list[Block] = []
+    for block in every:
+        (large if max(block.width, block.height) > _SLIGHT * em else slight).append(block)
     if not large:
         return [sorted(range(len(inks)))] if inks else []
     found = _touching_bars_joined(_sorted_out(large, em=em), inks, em=em)
     members = [[i for block in group for i in block.members] for group in found]
-    for block in every:
-        if not any(block is other for other in large):
-            nearest = min(range(len(found)), key=lambda k: min(_away(block, other) for other in found[k]))
-            members[nearest].extend(block.members)
+    for block in slight:
+        nearest = min(range(len(found)), key=lambda k: min(_away(block, other) for other in found[k]))
+        members[nearest].extend(block.members)
     order = sorted(range(len(found)), key=lambda k: float(np.median([block.axis for block in found[k]])))
     return [sorted(members[k]) for k in order]
 
 
 def _slope(every: Sequence[Block], *, em: float) -> float:
     """Return how the lines fall, in rows to a column: the median over pairs of neighbours a few em apart."""
-    slopes = []
-    plain = sorted((block for block in every if not block.fraction), key=lambda block: block.centre)
-    for place, a in enumerate(plain):
-        for b in plain[place + 1 :]:
-            across = b.centre - a.centre
-            if across > 6 * em:
-                break
-            together = min(a.bottom, b.bottom) - max(a.top, b.top)
-            alike = max(a.height, b.height) < _ALIKE * min(a.height, b.height)
-            if across > 1.5 * em and alike and together > _LEVEL * min(a.height, b.height):
-                slopes.append((b.middle - a.middle) / across)
+    place = [(block.centre, block.middle, block.top, block.bottom) for block in every if not block.fraction]
+    if len(place) < 2:
+        return 0.0
+    centre, middle, top, bottom = np.array(sorted(place)).T
+    height = bottom - top
+    across = centre - centre[:, None]
+    together = np.minimum(bottom, bottom[:, None]) - np.maximum(top, top[:, None])
+    lower, higher = np.minimum(height, height[:, None]), np.maximum(height, height[:, None])
+    near = (across > _FROM * em) & (across < _TO * em)
+    i, j = np.nonzero(near & (higher < _ALIKE * lower) & (together > _LEVEL * lower))
+    slopes = (middle[j] - middle[i]) / (centre[j] - centre[i])
     slope = float(np.median(slopes)) if len(slopes) >= _PAIRS else 0.0
     return slope if abs(slope) < _STEEPEST else 0.0
 
@@ -91,7 +94,13 @@ class _Groups:
         self._left = list(left)
         self._group = list(range(len(stacked)))
         self._members = [1 << i for i in range(len(stacked))]
-        self._barred = [sum(1 << int(j) for j in np.flatnonzero(row)) for row in stacked]
+        packed = np.packbits(stacked, axis=1, bitorder="little")
+        self._barred = [int.from_bytes(row.tobytes(), "little") for row in packed]
+        self._count = len(stacked)
+
+    def __len__(self) -> int:
+        """How many groups there are."""
+        return self._count
 
     def join(self, pairs: Iterable[tuple[int, int]], *, begins: Sequence[float] = ()) -> None:
         """Join the groups of every pair, in this order, where nothing is stacked.
@@ -101,6 +110,8 @@ class _Groups:
             begins: if given, the group of the second one of a pair must have nothing left of this column of the first.
         """
         for i, j in pairs:
+            if len(self) == 1:
+                return
             a, b = self._of(i), self._of(j)
             if a == b or self._members[a] & self._barred[b] or (begins and self._left[b] < begins[i]):
                 continue
@@ -110,6 +121,7 @@ class _Groups:
         a, b = self._of(a), self._of(b)
         if a != b:
             self._group[b] = a
+            self._count -= 1
             self._left[a] = min(self._left[a], self._left[b])
             self._members[a] |= self._members[b]
             self._barred[a] |= self._barred[b]
@@ -134,9 +146,11 @@ def _sorted_out(large: list[Block], *, em: float) -> list[list[Block]]:
     shared = np.minimum(right, right[:, None]) - np.maximum(left, left[:, None])
     groups = _Groups(_stacked(place, shared, em=em), left.tolist())
     groups.join(_level([_band(block, em=em) for block in large], -shared, em=em))
+    if len(groups) == 1:
+        return [large]
     groups.join(_raised(place, em=em), begins=[block.left + _INDENT * block.width for block in large])
     groups.join(_level([(block.top, block.bottom) for block in large], -shared, em=em))
-    for bar, divided in _divided(large, groups.all(), em=em):
+    for bar, divided in _divided(large, place, groups.all(), em=em):
         groups.merge(bar, divided)
     return [[large[i] for i in group] for group in groups.all()]
 
@@ -190,25 +204,27 @@ def _raised(place: _Matrix, *, em: float) -> list[tuple[int, int]]:
     return list(zip(i[order].tolist(), j[order].tolist(), strict=True))
 
 
-def _divided(large: list[Block], groups: list[list[int]], *, em: float) -> list[tuple[int, int]]:
+def _divided(large: list[Block], place: _Matrix, groups: list[list[int]], *, em: float) -> list[tuple[int, int]]:
     """Return the pairs of a bar and what it divides, where no more lies over and under it than what is within its ends.
 
     Such a bar is further away from what it divides than others are.
     """
     group_of = {i: number for number, group in enumerate(groups) for i in group}
     ends = [(min(large[i].centre for i in group), max(large[i].centre for i in group)) for group in groups]
+    left, top, right, bottom = place
+    centre, middle = (left + right) / 2, (top + bottom) / 2
     found = []
     for k, bar in enumerate(large):
         if not bar.flat:
             continue
         far = max(_DIVIDED * em, _DIVIDED_OF_BAR * bar.width)
-        sides: tuple[list[tuple[float, int]], list[tuple[float, int]]] = ([], [])
-        for i, block in enumerate(large):
-            below = block.middle > bar.middle
-            away = block.top - bar.bottom if below else bar.top - block.bottom
-            if i != k and bar.left < block.centre < bar.right and away < far:
-                sides[below].append((away, i))
-        nearest = [min(side)[1] for side in sides if side]
+        inside = (bar.left < centre) & (centre < bar.right)
+        inside[k] = False
+        nearest = []
+        for side, away in ((middle <= bar.middle, bar.top - bottom), (middle > bar.middle, top - bar.bottom)):
+            near = np.flatnonzero(inside & side & (away < far))
+            if near.size:
+                nearest.append(int(near[np.argmin(away[near])]))
         own = group_of[k]
         within = [
             group_of[i] == own

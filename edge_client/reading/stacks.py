@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from edge_client.reading.fractions import is_flat
 from edge_client.vision.ink import InkPart
 
+_AROUND = 3.0  # em
 _NEAR = 0.75  # em between a bar and what it divides
 _REACH = 0.15  # em that the middle of what a bar divides may lie outside its ends
 _APART = 0.15  # em of free paper between the pieces of one row, one over the other
@@ -86,9 +87,10 @@ def blocks(inks: Sequence[InkPart], *, em: float) -> list[Block]:
     ]
     found = _signs_joined(found, em=em)
     for bar in sorted((block for block in found if block.flat), key=lambda block: block.width):
-        over = _row_next_to(bar, found, above=True, em=em)
-        under = _row_next_to(bar, found, above=False, em=em)
-        if over and under and not _no_fraction(bar, over, under, found, em=em):
+        near = _around(bar, found, em=em)
+        over = _row_next_to(bar, near, above=True, em=em)
+        under = _row_next_to(bar, near, above=False, em=em) if over else []
+        if over and under and not _no_fraction(bar, over, under, near, em=em):
             parts = [bar, *over, *under]
             found = [block for block in found if not any(block is part for part in parts)]
             found.append(_joined(parts, axis=bar.middle, fraction=True))
@@ -148,6 +150,17 @@ def _signs_joined(found: list[Block], *, em: float) -> list[Block]:
             joined.append(_joined(parts, axis=sum(part.middle for part in parts) / len(parts), fraction=False))
             used.update(map(id, parts))
     return [block for block in found if id(block) not in used] + joined
+
+
+def _around(bar: Block, found: Sequence[Block], *, em: float) -> list[Block]:
+    """Return what is close enough to a bar to have to do with it."""
+    far = _AROUND * em
+    left, right, top, bottom = bar.left - far, bar.right + far, bar.top - far, bar.bottom + far
+    return [
+        block
+        for block in found
+        if block.left < right and block.right > left and block.top < bottom and block.bottom > top
+    ]
 
 
 def _row_next_to(bar: Block, found: Sequence[Block], *, above: bool, em: float) -> list[Block]:
