@@ -9,7 +9,7 @@ well-formed expression goes on like that.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import exp, log, sqrt
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -29,8 +29,8 @@ from edge_client.reading.levels import (
     places_after,
 )
 
-BEAM = 12
-_MARGIN = 14.0  # nats below the best; a state so far behind does not recover
+BEAM = 8
+_MARGIN = 10.0  # nats below the best; a state so far behind does not recover
 _SIZE_UNITS, _UNITS = SIZE_UNIT**-2, (SIZE_UNIT * MIDDLE_UNIT) ** -2
 _BEST_PLACE = 1.0  # nats, more than the best place of any habit brings
 
@@ -129,10 +129,12 @@ class Lineup:
     Attributes:
         states: the likeliest ones.
         beam: how many states are kept.
+        places: of each state, where it may go on, once that was asked.
     """
 
     states: Sequence[_State]
     beam: int
+    places: list[list[Place]] = field(default_factory=list)
 
     @classmethod
     def start(cls, *, em: float, beam: int) -> Lineup:
@@ -141,9 +143,11 @@ class Lineup:
 
     def and_then(self, element: Element, choice: Choice) -> Lineup:
         """Return the same with one more symbol."""
+        if not self.places:
+            self.places.extend(places_after(state.levels) for state in self.states)
         bucket = _Bucket(self.beam)
-        for state in self.states:
-            _extend(state, places_after(state.levels), element, (choice,), bucket)
+        for state, places in zip(self.states, self.places, strict=True):
+            _extend(state, places, element, (choice,), bucket)
         return Lineup(bucket.states(), self.beam)
 
     def score(self) -> float:
