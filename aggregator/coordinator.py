@@ -35,7 +35,7 @@ from aggregator.events import EventLog
 from aggregator.ledger import RoundLedger
 from aggregator.patience import Patience
 from aggregator.receiver import Arrived
-from aggregator.reception import Reception
+from aggregator.reception import Reception, rejected
 from aggregator.run import Run, shapes_of
 from aggregator.sender import Sender
 from aggregator.settings import AggregatorSettings
@@ -123,6 +123,7 @@ class Coordinator:
             clock=clock,
             check=parts.check,
         )
+        self._reception.rest(run.resume.rests)
         self._base, self._base_data, self._base_sha256 = run.weights, run.data, run.sha256
         self._next: Averaged | None = None
         self._committed = run.resume.committed
@@ -223,12 +224,15 @@ class Coordinator:
         if isinstance(outcome, Examined):
             manifest = outcome.manifest
             if outcome.refusal is not None:
-                self._reception.refuse(outcome.device, manifest, outcome.refusal, view=self._engine.view)
+                self._refuse(outcome.device, manifest, outcome.refusal)
                 return
             event = UpdateAccepted(manifest.round, outcome.device, manifest.blob.sha256, manifest.samples)
             self._tell(event, manifest=manifest)
         elif isinstance(outcome, Garbled):
-            self._reception.garbled(outcome.device, outcome.manifest, outcome.reason, view=self._engine.view)
+            refusal = self._reception.garbled(outcome.device, outcome.manifest, outcome.reason, view=self._engine.view)
+            if refusal is not None:
+                attempt = self._engine.view.attempt
+                self._tell(rejected(outcome.device, outcome.manifest, refusal, attempt=attempt))
         elif isinstance(outcome, Averaged):
             self._next = outcome
             self._tell(Aggregated(outcome.round, outcome.sha256))
@@ -267,6 +271,12 @@ class Coordinator:
         self._clear_checkpoints()
         self._say_finished()
 
+    def _refuse(self, device: str, manifest: UpdateManifest, refusal: Refusal) -> None:
+        self._reception.refuse(device, manifest, refusal, view=self._engine.view)
+        if refusal.verdict == "rejected":
+            # Its device will not send another for this attempt.
+            self._tell(rejected(device, manifest, refusal, attempt=self._engine.view.attempt))
+
     # -- effects ------------------------------------------------------------------------------------------------------
 
     def _tell(self, event: Event, *, manifest: UpdateManifest | None = None) -> None:
@@ -296,9 +306,15 @@ class Coordinator:
         elif isinstance(effect, PublishRound):
             self._publish(effect)
         elif isinstance(effect, Aggregate):
-            parts.store.close_round(self._run, effect.round)
+            parts.store.close_round(self._run, effect.round, rests=effect.rests)
             reach("round closed")
             parts.log.say("closed", round=effect.round, participants=len(effect.contributions))
+            self._reception.rest(effect.rests)
+            for rest in effect.rests:
+                if rest.round == effect.round < rest.until:
+                    parts.log.say(
+                        "rested", device=rest.device, failures=rest.failures, until=rest.until, reason=rest.reason
+                    )
             parts.workbench.average(effect.round, effect.contributions, base=self._base)
         elif isinstance(effect, Commit):
             assert self._next is not None

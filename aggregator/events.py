@@ -13,6 +13,8 @@ declined     an invited device cannot take part: ``round``, ``attempt``, ``devic
 closed       a round takes no more: ``round``, ``participants``
 round        a round is committed and tested, in the order of the rounds; the line of ``metrics.jsonl``
 broker       the connection was lost or is back: ``connected``, ``reason``
+rested       a device failed in rounds one after the other, and is not invited for a while: ``device``, ``failures``,
+             ``until`` (the last round without it), ``reason``
 blocked      something cannot be written, and is tried until it can: ``reason``
 unblocked    it was written in the end: ``reason``, ``blocked_s``
 recovered    the database was damaged, and the run goes on from a checkpoint: ``run``, ``round``, ``reason``

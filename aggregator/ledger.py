@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from shared.messages import Score, UpdateManifest
+from shared.messages import LocalMetrics, Score, UpdateManifest
 
 
 class RoundLedger:
@@ -45,9 +45,7 @@ class RoundLedger:
         """
         wall_s = now - self._started
         began, ended = self._started_unix_s, self._started_unix_s + wall_s
-        training = covered(
-            (max(m.metrics.train_started_unix_s, began), min(m.metrics.train_ended_unix_s, ended)) for m in manifests
-        )
+        training = covered(_trained(manifest.metrics, began=began, ended=ended) for manifest in manifests)
         return {
             "participants": len(manifests),
             "samples": sum(manifest.samples for manifest in manifests),
@@ -61,6 +59,19 @@ class RoundLedger:
             "holdout_before": mean_score(m.metrics.holdout_before for m in manifests),
             "holdout_after": mean_score(m.metrics.holdout_after for m in manifests),
         }
+
+
+def _trained(metrics: LocalMetrics, *, began: float, ended: float) -> tuple[float, float]:
+    """Return when a device trained in a round that lasted from ``began`` to ``ended``, in Unix time.
+
+    By its own clock, as far as that lies within the round. A clock that is hours off puts it outside: then what the
+    device measured counts from the beginning, for durations need no date.
+    """
+    start, stop = metrics.train_started_unix_s, metrics.train_ended_unix_s
+    if stop <= began or start >= ended:
+        start = began + metrics.fetch_s
+        stop = start + metrics.train_s
+    return max(start, began), min(stop, ended)
 
 
 def covered(intervals: Iterable[tuple[float, float]]) -> float:

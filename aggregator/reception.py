@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from aggregator.acceptance import Asked, Bounds, Refusal, check_manifest
-from aggregator.engine import DeviceDeclined, DeviceGone, DeviceSeen, RoundView
+from aggregator.engine import DeviceDeclined, DeviceGone, DeviceSeen, Rest, RoundView
 from aggregator.events import EventLog
 from aggregator.receiver import Arrived, Lacking, Receiver
 from aggregator.registry import Registry
@@ -136,7 +136,7 @@ class Reception:
             elif topic.kind == "update":
                 self._received_bytes += len(message.payload)
                 manifest = decode(UpdateManifest, message.payload, topic=message.topic)
-                self._update(topic.device, manifest, view=view, base_sha256=base_sha256)
+                return self._update(topic.device, manifest, view=view, base_sha256=base_sha256)
         except ProtocolError as error:
             self._dropped += 1
             if self._clock() - self._dropped_said_at >= _SAY_DROPPED_EVERY_S:
@@ -148,6 +148,10 @@ class Reception:
         """Drop what is still arriving for other rounds."""
         self._refusals_said = 0
         self._receiver.keep_only(round_number=round_number)
+
+    def rest(self, rests: Iterable[Rest]) -> None:
+        """Note which devices failed last, and until when they rest."""
+        self._registry.rest(rests)
 
     def unheard(self, devices: Iterable[str]) -> list[str]:
         """Return those of these devices that have said nothing themselves since we came to the broker.
@@ -166,13 +170,19 @@ class Reception:
         for lacking in self._receiver.all_lacking(now=self._clock()):
             self._ask_for(lacking)
 
-    def garbled(self, device: str, manifest: UpdateManifest, reason: str, *, view: RoundView) -> None:
-        """Ask a device for its whole update again, because what came does not have its hash; refuse it at the last."""
+    def garbled(self, device: str, manifest: UpdateManifest, reason: str, *, view: RoundView) -> Refusal | None:
+        """Ask a device for its whole update again, because what came does not have its hash.
+
+        Returns:
+            The refusal, where that was the last time.
+        """
         lacking = self._receiver.garbled(device, now=self._clock()) if manifest.round == view.round else None
         if lacking is not None:
             self._ask_for(lacking)
-        else:
-            self.refuse(device, manifest, Refusal("rejected", reason), view=view)
+            return None
+        refusal = Refusal("rejected", reason)
+        self.refuse(device, manifest, refusal, view=view)
+        return refusal
 
     def accept(self, device: str, manifest: UpdateManifest, *, received: int, of: int) -> None:
         """Tell a device that its update counts. Call it when that is durable.
@@ -222,12 +232,14 @@ class Reception:
             self._log.say("device", device=device, online=online, devices=len(self._registry.online()))
         return events if online else (DeviceGone(device),)
 
-    def _update(self, device: str, manifest: UpdateManifest, *, view: RoundView, base_sha256: str) -> None:
+    def _update(
+        self, device: str, manifest: UpdateManifest, *, view: RoundView, base_sha256: str
+    ) -> Sequence[DeviceDeclined]:
         if manifest.run == self._run and manifest.round != view.round:
             earlier = self._store.counted_sha256(self._run, manifest.round, device)
             if earlier == manifest.blob.sha256:
                 self._reply(device, manifest, Refusal("duplicate"))
-                return
+                return ()
         presence = self._registry.get(device)
         asked = Asked(
             run=self._run,
@@ -242,10 +254,12 @@ class Reception:
         refusal = check_manifest(device, manifest, asked=asked, bounds=self._bounds)
         if refusal is not None:
             self.refuse(device, manifest, refusal, view=view)
-            return
+            ours = manifest.run == self._run and refusal.verdict == "rejected"
+            return (rejected(device, manifest, refusal, attempt=view.attempt),) if ours else ()
         lacking = self._receiver.manifest(device, manifest, now=self._clock())
         if lacking is not None:
             self._ask_for(lacking)
+        return ()
 
     def _ask_for(self, lacking: Lacking) -> None:
         manifest = lacking.manifest
@@ -282,3 +296,8 @@ class Reception:
             of=of,
             metrics=manifest.metrics.model_dump(),
         )
+
+
+def rejected(device: str, manifest: UpdateManifest, refusal: Refusal, *, attempt: int) -> DeviceDeclined:
+    """Say to the engine that a device, whose update was rejected, will send no other for this attempt."""
+    return DeviceDeclined(device, manifest.round, attempt, f"its update was rejected: {refusal.reason}")

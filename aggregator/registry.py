@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from aggregator.engine import Rest
 from shared.labels import LabelSet
 from shared.messages import Capabilities, DeviceState, Failure
 
@@ -38,7 +40,8 @@ class Registry:
     """The devices of a fleet.
 
     A device's birth and will carry the number of one session. The broker may deliver the death of an old connection
-    after the birth of a new one: a state with an older number than the known one is passed over.
+    after the birth of a new one: a death with an older number than the known one is passed over. A birth never is: it
+    cannot come late, and the number of a device whose clock and folder were lost begins anew.
 
     Args:
         labels: of the run's model; samples of other labels do not count.
@@ -49,11 +52,12 @@ class Registry:
         self._labels = labels
         self._at_most = at_most
         self._devices: dict[str, Presence] = {}
+        self._rests: dict[str, Rest] = {}
 
     def observe(self, device: str, state: DeviceState) -> Presence | None:
         """Take a state in; return the device's presence, or None if the state is outdated."""
         known = self._devices.get(device)
-        if known is not None and state.session < known.session:
+        if known is not None and state.session < known.session and not state.online:
             return None
         if known is None and len(self._devices) >= self._at_most:
             return None
@@ -74,6 +78,14 @@ class Registry:
     def get(self, device: str) -> Presence | None:
         """Return what is known of a device."""
         return self._devices.get(device)
+
+    def rest(self, rests: Iterable[Rest]) -> None:
+        """Note which devices failed in the last rounds that they were invited to, in place of those noted before."""
+        self._rests = {rest.device: rest for rest in rests}
+
+    def resting(self, device: str) -> Rest | None:
+        """Return how a device failed last, and until when it is not invited; None if it did not."""
+        return self._rests.get(device)
 
     def online(self) -> list[str]:
         """Name the devices that are online, in the order of their names."""

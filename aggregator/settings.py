@@ -23,6 +23,8 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 RUN_DEFINING = (
     "rounds",
     "per_round",
+    "over_select",
+    "rest_rounds",
     "local_epochs",
     "batch_size",
     "optimizer",
@@ -76,6 +78,19 @@ class AggregatorSettings(Settings):
 
     rounds: int = Field(10, ge=1, le=1_000_000, description="how many rounds to run")
     per_round: int = Field(0, ge=0, description="how many devices to invite to a round; 0 invites all")
+    over_select: NotNegative = Field(
+        0.0,
+        le=10,
+        description="how many more devices than per_round to invite, as a fraction of it (0.3: 13 for 10); the round "
+        "closes when per_round updates have come",
+    )
+    rest_rounds: int = Field(
+        16,
+        ge=0,
+        le=1_000_000,
+        description="for how many rounds at most a device that fails again and again is not invited: after the second "
+        "failure in a row for 1, then 2, 4, ...; 0 invites it always",
+    )
     min_devices: int = Field(1, ge=1, description="how many devices to wait for before round 1")
     wait_s: Positive = Field(300.0, description="how long to wait for enough devices, in seconds")
     grace_s: NotNegative = Field(
@@ -167,6 +182,8 @@ class AggregatorSettings(Settings):
             raise ValueError(
                 f"quorum {self.quorum} is more than the {self.per_round} devices that per_round invites; lower it"
             )
+        if self.over_select and not self.per_round:
+            raise ValueError("over_select invites more than per_round, which is not set; set it, or leave both out")
         least = Byzantine(self.byzantine).least_updates(self.aggregation)
         smallest = self.quorum or min(self.per_round or self.min_devices, self.min_devices)
         if smallest < least:
@@ -197,6 +214,8 @@ class AggregatorSettings(Settings):
             max_attempts=self.max_attempts,
             seed=self.seed,
             grace_s=self.grace_s,
+            over_select=self.over_select,
+            rest=self.rest_rounds,
         )
 
     def training_plan(self, *, round_number: int) -> TrainingPlan:

@@ -6,12 +6,12 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aggregator.engine import Contribution, OpenRound, PublishRound, ResumePoint
+from aggregator.engine import Contribution, OpenRound, PublishRound, Rest, ResumePoint
 from aggregator.patience import NoPatience, Patience
 from shared.errors import BlockedError, StorageError
 from shared.messages import UpdateManifest
@@ -177,9 +177,12 @@ class Store:
             ),
         )
 
-    def close_round(self, run: str, round_number: int) -> None:
-        """Record that a round takes no more updates."""
-        self._write("UPDATE rounds SET status = 'closed' WHERE run = ? AND round = ?", (run, round_number))
+    def close_round(self, run: str, round_number: int, *, rests: Sequence[Rest] = ()) -> None:
+        """Record that a round takes no more updates, and which devices failed last."""
+        self._write(
+            "UPDATE rounds SET status = 'closed', rests = ? WHERE run = ? AND round = ?",
+            (_dump([asdict(rest) for rest in rests]), run, round_number),
+        )
 
     def commit_round(self, run: str, round_number: int, *, weights_sha256: str, cost: dict[str, Any]) -> None:
         """Record that a round's weights are durable. Call it when their file is."""
@@ -228,8 +231,9 @@ class Store:
         if row is None:
             return ResumePoint()
         number, attempt, status, invited, roster, quorum = row
+        rests = self._rests(run)
         if status == "committed":
-            return ResumePoint(committed=number, roster=tuple(json.loads(roster)))
+            return ResumePoint(committed=number, roster=tuple(json.loads(roster)), rests=rests)
         open_round = OpenRound(
             number,
             attempt,
@@ -238,7 +242,11 @@ class Store:
             tuple(self.contributions(run, number)),
             closed=status == "closed",
         )
-        return ResumePoint(number - 1, open_round, tuple(json.loads(roster)))
+        return ResumePoint(number - 1, open_round, tuple(json.loads(roster)), rests)
+
+    def _rests(self, run: str) -> tuple[Rest, ...]:
+        row = self._row("SELECT rests FROM rounds WHERE run = ? AND rests IS NOT NULL ORDER BY round DESC", (run,))
+        return () if row is None else tuple(Rest(**rest) for rest in json.loads(row[0]))
 
     def committed(self, run: str, round_number: int) -> CommittedRound | None:
         """Return what is recorded of a round's commit, if it is committed."""

@@ -72,6 +72,10 @@ class Presence:
         self._sessions.remember(session)
         return self._compose(now)
 
+    def renewed(self, now: float) -> bytes:
+        """Return the state once more, changed or not: whoever it was for may have missed it."""
+        return self._compose(now)
+
     def death(self) -> bytes:
         """Return what is to be published before leaving in good order."""
         return self._death(self.session)

@@ -38,5 +38,6 @@ class RollbackGuard:
                 "was the aggregator's clock set back, or its folder lost?"
             )
         if sequence > self._newest:
-            write_bytes(self._path, f"{sequence}\n".encode())
+            # Held to from here on, also where it cannot be written down.
             self._newest = sequence
+            write_bytes(self._path, f"{sequence}\n".encode())

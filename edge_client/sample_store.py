@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Self
 
@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_client.near_duplicates import alike, descriptors
+from edge_client.salvage import salvage
 from edge_client.sample_rows import datasets, fractions, sources
 from edge_client.store_schema import BrokenStoreError, connect, set_aside
 from shared.dataset import Dataset
@@ -94,7 +95,8 @@ class SampleStore:
     def open(cls, path: Path, *, max_samples: int = DEFAULT_MAX_SAMPLES) -> Self:
         """Open a store, or make one.
 
-        A damaged store is renamed, never deleted, an empty one takes its place, and `notice` says so.
+        A damaged store is renamed, never deleted; another takes its place, with the samples that are whole in the
+        damaged one (`edge_client.salvage`), and `notice` says so.
 
         Args:
             path: the SQLite file.
@@ -111,9 +113,7 @@ class SampleStore:
         try:
             connection = connect(path)
         except BrokenStoreError as error:
-            kept = set_aside(path, stamp=time.strftime("%Y%m%d-%H%M%S"))
-            notice = f"the sample store {path} is damaged ({error}): kept as {kept.name}, and a new one begun"
-            connection = connect(path)
+            connection, notice = _begin_anew(path, str(error))
         return cls(path, connection, max_samples=max_samples, notice=notice)
 
     def close(self) -> None:
@@ -324,7 +324,7 @@ class SampleStore:
             try:
                 yield self._connection
             except sqlite3.Error as error:
-                raise StorageError(f"sample store {self.path}: {error}") from None
+                raise StorageError(f"sample store {self.path}: {_in_words(error)}") from None
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -349,9 +349,41 @@ class SampleStore:
                 raise
 
 
+def _begin_anew(path: Path, fault: str) -> tuple[sqlite3.Connection, str]:
+    """Set a damaged store aside, and make one of what can be read of it; return it and what a person is to know."""
+    kept = set_aside(path, stamp=time.strftime("%Y%m%d-%H%M%S"))
+    connection = connect(path)
+    try:
+        found = salvage(kept)
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(
+                "INSERT INTO samples (id, digest, image, label, writer, source, added_unix_s, corrected)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (astuple(sample) for sample in found),
+            )
+    except (sqlite3.Error, OSError) as error:
+        connection.close()
+        # Where it does not fit on the disk, say, it is tried again at the next start.
+        path.unlink(missing_ok=True)
+        kept.rename(path)
+        raise StorageError(f"the sample store {path} is damaged ({fault}), and cannot be mended now: {error}") from None
+    said = f"the sample store {path} is damaged ({fault}): kept as {kept.name}; {len(found):,} samples of it are whole"
+    return connection, f"{said} and are used, any others are lost" if found else f"{said}, a new one is begun"
+
+
 def digest_of(image: NDArray[np.uint8], label: str) -> bytes:
     """Return a sample's identity: SHA-256 over its 2,025 pixels and its label, 32 bytes."""
     return digest_of_bytes(np.ascontiguousarray(image).tobytes(), label)
+
+
+def _in_words(error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "another process holds it; nothing was changed, try again"
+    if code == sqlite3.SQLITE_CORRUPT:
+        return f"{error}; it is mended as far as it can be when the device is started again"
+    return str(error)
 
 
 def digest_of_bytes(pixels: bytes, label: str) -> bytes:

@@ -31,7 +31,8 @@ from edge_client.sample_store import SampleStore
 from edge_client.settings import DeviceSettings
 from edge_client.trainer import Trainer
 from edge_client.uplink import Uplink
-from shared.errors import BrokerError, InkfleetError
+from shared.errors import BrokerError, InkfleetError, StorageError
+from shared.files import remove_unfinished
 from shared.messages import Reply, RoundManifest, ServerState, decode
 from shared.mqtt import Backlog, Message, MqttLink
 from shared.rising_numbers import RisingNumbers
@@ -101,6 +102,7 @@ class Device:
         self._trouble_at: float | None = None
         self._troubles = 0
         self._give_up_at: float | None = None
+        self._server: ServerState | None = None
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -114,6 +116,7 @@ class Device:
         if self._store is None:
             self.folder.lock()
             try:
+                remove_unfinished(self.folder.path, self.folder.outbox, self.folder.cache, self.folder.weights)
                 self._store = SampleStore.open(self.folder.samples, max_samples=self.settings.max_samples)
             except BaseException:
                 self.folder.unlock()
@@ -287,7 +290,12 @@ class Device:
         assert self._link is not None
         self._trouble_at = self._give_up_at = None
         self._troubles = 0
-        birth = self._presence.birth(self._clock())
+        try:
+            birth = self._presence.birth(self._clock())
+        except StorageError as error:
+            # A device whose disk is full is there nevertheless.
+            self._complaints.say(str(error))
+            birth = self._presence.renewed(self._clock())
         self._emit({"event": "connected", "broker": str(self._link.address), "session": self._presence.session})
         self._publish_state(birth)
         self._work.connected()
@@ -334,12 +342,26 @@ class Device:
         if topic == self._topics.round:
             manifest = decode(RoundManifest, payload, topic=topic)
             if self._credentials.enrolled:
-                self._rollback.admit(manifest.sequence, topic=topic)
+                self._admit(manifest, topic=topic)
             self._work.round_published(manifest)
         elif topic == self._topics.server_state:
-            self._work.server_state(decode(ServerState, payload, topic=topic))
+            self._server_state(decode(ServerState, payload, topic=topic))
         else:
             self._work.replied(decode(Reply, payload, topic=topic))
+
+    def _admit(self, manifest: RoundManifest, *, topic: str) -> None:
+        try:
+            self._rollback.admit(manifest.sequence, topic=topic)
+        except StorageError as error:
+            # Guarded until the next start; a full disk does not keep the device from its fleet.
+            self._complaints.say(str(error))
+
+    def _server_state(self, state: ServerState) -> None:
+        known, self._server = self._server, state
+        if state.online and known is not None and known != state and self._trouble_at is None:
+            # The broker may have kept an older word about this device than the last: an aggregator knows no other.
+            self._publish_state(self._presence.renewed(self._clock()))
+        self._work.server_state(state)
 
     def _switched(self, paused: bool) -> None:
         self._emit({"event": "paused" if paused else "resumed"})

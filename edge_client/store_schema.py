@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from shared.errors import StorageError
+from edge_client.salvage import salvage
+from shared.errors import BlockedError, StorageError
 from shared.migrations import migrate, steps
 
 APPLICATION_ID = 0x496E6B53
@@ -37,6 +38,8 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = ON")
+        # Every change reaches the file itself, and the disk: a correction is a person's work, and there are few.
+        connection.execute("PRAGMA wal_autocheckpoint = 1")
         if ours and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise BrokenStoreError("its pages contradict each other")
         migrate(connection, steps(_STEPS), what=f"sample store {path}", application_id=APPLICATION_ID)
@@ -45,6 +48,8 @@ def connect(path: Path) -> sqlite3.Connection:
             connection.close()
         if ours and not isinstance(error, sqlite3.OperationalError):
             raise BrokenStoreError(str(error)) from None
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise BlockedError(f"cannot open the sample store {path}: another process holds it") from None
         raise StorageError(f"cannot open the sample store {path}: {error}") from None
     except (BrokenStoreError, StorageError):
         if connection is not None:
@@ -74,6 +79,7 @@ def _is_store(path: Path) -> bool:
     """Return whether a SQLite file is there already; False where nothing is.
 
     Raises:
+        BrokenStoreError: its beginning is no store's, and there are samples in it.
         StorageError: something else is there.
     """
     try:
@@ -86,6 +92,8 @@ def _is_store(path: Path) -> bool:
     if not header:
         return False
     if not header.startswith(_MAGIC):
+        if salvage(path):
+            raise BrokenStoreError("its beginning was overwritten")
         raise StorageError(f"{path} is not a sample store: move it away, or name another file")
     return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -42,7 +43,8 @@ class FolderLock:
             descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            with contextlib.suppress(OSError):  # the number is for people; on a full disk the lock holds without it
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         except BlockingIOError:
             number = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
             os.close(descriptor)

@@ -32,7 +32,7 @@ from aggregator.engine.events import (
     UpdateAccepted,
 )
 from aggregator.engine.machine import RoundEngine
-from aggregator.engine.state import Contribution, OpenRound, ResumePoint, RoundView, RunPlan
+from aggregator.engine.state import Contribution, OpenRound, Rest, ResumePoint, RoundView, RunPlan
 
 __all__ = [
     "Aggregate",
@@ -53,6 +53,7 @@ __all__ = [
     "OpenRound",
     "PublishRound",
     "Refused",
+    "Rest",
     "ResumePoint",
     "RoundEngine",
     "RoundView",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from aggregator.engine.state import Contribution
+from aggregator.engine.state import Contribution, Rest
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,15 @@ class Excused:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """Record that the round is closed, and average these contributions; they are in the order of the devices' names."""
+    """Record that the round is closed, and average these contributions; they are in the order of the devices' names.
+
+    Attributes:
+        rests: of all devices that failed last, as they are from now on; recorded with the closing, in one.
+    """
 
     round: int
     contributions: tuple[Contribution, ...]
+    rests: tuple[Rest, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from aggregator.engine.events import (
     Tick,
     UpdateAccepted,
 )
-from aggregator.engine.state import Contribution, Phase, ResumePoint, RoundView, RunPlan
+from aggregator.engine.state import Contribution, Phase, Rest, ResumePoint, RoundView, RunPlan
 from aggregator.sampling import choose
 
 
@@ -55,6 +55,9 @@ class RoundEngine:
         self._contributions: dict[str, Contribution] = {}
         # Who was invited and will not answer in this attempt, and why.
         self._declined: dict[str, str] = {}
+        # Who did not answer an attempt at this round that others could have closed with it.
+        self._missed: dict[str, str] = {}
+        self._rests = {rest.device: rest for rest in self._resume.rests}
         self._deadline = math.inf
         self._present: set[str] = set()
         self._left_at: dict[str, float] = {}
@@ -180,7 +183,8 @@ class RoundEngine:
     def _collect(self, now: float, effects: list[Effect]) -> None:
         received, of = len(self._contributions), len(self._invited)
         awaited, late = self._awaited(), now >= self._deadline
-        if received >= self._quorum and (late or not awaited):
+        if received >= self._quorum and (late or not awaited or received >= self._needed):
+            self._note_missed(awaited if late else [])
             self._close(now, effects)
         elif not late and received + len(awaited) >= self._quorum:
             left = math.ceil(self._deadline - now)
@@ -194,8 +198,18 @@ class RoundEngine:
                 effects,
             )
         else:
+            self._note_missed(awaited if late else [])
             self._phase, self._attempt = "gathering", self._attempt + 1
             self._deadline = now + self._plan.wait_s
+
+    @property
+    def _needed(self) -> int:
+        """How many updates a round is for: it may invite more."""
+        return min(self._plan.per_round or len(self._invited), len(self._invited))
+
+    def _note_missed(self, silent: list[str]) -> None:
+        """Remember whose update this attempt lacked, and why: who said so, and who was silent until the deadline."""
+        self._missed |= dict.fromkeys(silent, f"no update within {self._plan.deadline_s:g} s") | self._declined
 
     def _awaited(self) -> list[str]:
         """Name the invited devices whose update may still come."""
@@ -215,7 +229,12 @@ class RoundEngine:
         first = self._round == 1 and self._attempt == 1
         need = max(plan.quorum, 1, *((plan.min_devices, plan.per_round) if first else ()))
         candidates = self._present | set(self._contributions)
-        self._left_at = {device: left for device, left in self._left_at.items() if now < left + plan.grace_s}
+        resting = self._resting()
+        self._left_at = {
+            device: left
+            for device, left in self._left_at.items()
+            if now < left + plan.grace_s and device not in resting
+        }
         late = now >= self._deadline
         if len(candidates) >= need and (late or not self._left_at):
             self._open(now, effects)
@@ -244,7 +263,10 @@ class RoundEngine:
     def _open(self, now: float, effects: list[Effect]) -> None:
         plan = self._plan
         # Who just said that it cannot is asked again only where the others are too few.
-        able = self._present - self._declined.keys()
+        # So is who rests because it failed again and again.
+        able = self._present - self._declined.keys() - self._resting()
+        if len(able | self._contributions.keys()) < max(plan.quorum, 1):
+            able = self._present - self._declined.keys()
         if len(able | self._contributions.keys()) < max(plan.quorum, 1):
             able = self._present
         self._declined = {}
@@ -252,11 +274,11 @@ class RoundEngine:
         if not plan.per_round:
             invited = kept | able
         else:
-            room = plan.per_round - len(kept)
+            room = plan.invited - len(kept)
             drawn = choose(able - kept, k=room, seed=plan.seed, round_number=self._round, attempt=self._attempt)
             invited = kept | set(drawn if room > 0 else ())
         self._invited = tuple(sorted(invited))
-        self._quorum = plan.quorum or len(self._invited)
+        self._quorum = plan.quorum or self._needed
         self._phase, self._deadline = "collecting", now + plan.deadline_s
         effects.append(self._publish("open"))
         self._collect(now, effects)
@@ -266,7 +288,22 @@ class RoundEngine:
         if len(self._contributions) < len(self._invited):
             # Someone may still be training: it need not go on.
             effects.append(self._publish("closed"))
-        effects.append(Aggregate(self._round, self._sorted_contributions()))
+        self._rest_who_failed()
+        effects.append(Aggregate(self._round, self._sorted_contributions(), tuple(sorted(self._rests.values()))))
+
+    def _rest_who_failed(self) -> None:
+        """Count the failures of this round: whoever has an update in it has failed in none."""
+        for device in self._contributions:
+            self._rests.pop(device, None)
+        for device, reason in self._missed.items():
+            known = self._rests.get(device, Rest(device, 0, 0, 0))
+            if device not in self._contributions and known.round < self._round:
+                self._rests[device] = known.after(self._round, reason, longest=self._plan.rest)
+        self._missed = {}
+
+    def _resting(self) -> set[str]:
+        """Name the devices that this round does without."""
+        return {device for device, rest in self._rests.items() if rest.until >= self._round > rest.round}
 
     def _next_round(self, now: float, effects: list[Effect]) -> None:
         done = self._round
@@ -276,6 +313,7 @@ class RoundEngine:
         else:
             self._round, self._attempt, self._phase = done + 1, 1, "gathering"
             self._invited, self._quorum, self._contributions, self._declined = (), 0, {}, {}
+            self._missed = {}
             self._deadline = now + self._plan.wait_s
 
     def _finish(self, effects: list[Effect]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +25,9 @@ class RunPlan:
         grace_s: how long a device that just left is waited for before a round opens without it, in seconds. A short
             loss of the network then changes nothing.
         work_s: how long averaging or committing may take, in seconds.
+        over_select: how many more devices than ``per_round`` are invited, as a fraction of it; the round closes when
+            ``per_round`` updates have come. "Selection of 130 % of the target", Bonawitz et al. 2019, section 4.
+        rest: for how many rounds at most a device that failed in one after the other is not invited; 0 for never.
     """
 
     rounds: int
@@ -36,6 +40,14 @@ class RunPlan:
     seed: int = 0
     grace_s: float = 10.0
     work_s: float = 600.0
+    over_select: float = 0.0
+    rest: int = 16
+
+    @property
+    def invited(self) -> int:
+        """How many devices a round invites; 0 for all."""
+        # Ten times 1.1 is eleven, not 11.000000000000002.
+        return math.ceil(round(self.per_round * (1 + self.over_select), 6))
 
 
 @dataclass(frozen=True, order=True)
@@ -45,6 +57,30 @@ class Contribution:
     device: str
     sha256: str
     samples: int
+
+
+@dataclass(frozen=True, order=True)
+class Rest:
+    """A device that failed in rounds it was invited to, one after the other.
+
+    Attributes:
+        failures: how many.
+        round: the last of them.
+        until: the last round that it is not invited to; not after ``round`` if it does not rest.
+        reason: of the last failure, for a person.
+    """
+
+    device: str
+    failures: int
+    round: int
+    until: int
+    reason: str = ""
+
+    def after(self, round_number: int, reason: str, *, longest: int) -> Rest:
+        """Return what becomes of it with another failure: the first is forgiven, then 1 round, 2, 4, … of rest."""
+        failures = self.failures + 1
+        rounds = min(2 ** min(failures - 2, 30), longest) if failures > 1 else 0
+        return Rest(self.device, failures, round_number, round_number + rounds, reason)
 
 
 @dataclass(frozen=True)
@@ -75,11 +111,13 @@ class ResumePoint:
         committed: the last round whose weights are committed; 0 for none.
         open: the round that was under way, if one was.
         roster: the devices that were there when the last round opened; they are given a moment to come back.
+        rests: of the devices that failed last, in the order of their names.
     """
 
     committed: int = 0
     open: OpenRound | None = None
     roster: tuple[str, ...] = ()
+    rests: tuple[Rest, ...] = ()
 
 
 @dataclass(frozen=True)

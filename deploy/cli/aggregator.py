@@ -128,6 +128,11 @@ def in_words(event: dict[str, Any]) -> str:
             f"warning: another aggregator is online in fleet {event['fleet']}; two of them disturb each other: "
             "stop one, or take another --fleet"
         )
+    if kind == "rested":
+        return (
+            f"{event['device']}: failed {event['failures']} times in a row, rests until round {event['until']}: "
+            f"{event['reason']}"
+        )
     if kind == "blocked":
         return f"waiting: {event['reason']}; trying again until it can be done"
     if kind == "unblocked":

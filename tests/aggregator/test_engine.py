@@ -22,6 +22,7 @@ from aggregator.engine import (
     OpenRound,
     PublishRound,
     Refused,
+    Rest,
     ResumePoint,
     RoundEngine,
     RunPlan,
@@ -307,3 +308,71 @@ def test_work_that_never_ends_fails_the_run() -> None:
     engine, _ = begun(RunPlan(rounds=1, work_s=100), "a")
     assert the(Wait, update(engine, "a", now=1.0)).until == 101.0
     assert the(Fail, engine.handle(Tick(), now=101.0)).reason == "averaging round 1 took more than 100 s"
+
+
+def test_over_selection_closes_with_the_updates_it_is_for() -> None:
+    """Of 10 devices 4 are invited for 3 updates; the third closes the round, and the fourth is late, not at fault."""
+    plan = RunPlan(rounds=2, per_round=3, over_select=0.3, min_devices=10)
+    engine, effects = begun(plan, *"abcdefghij")
+    opened = the(PublishRound, effects)
+    assert (len(opened.invited), opened.quorum) == (4, 3)
+    for device in opened.invited[:2]:
+        assert not has(Aggregate, update(engine, device))
+    closing = update(engine, opened.invited[2])
+    assert the(PublishRound, closing).phase == "closed"
+    assert len(the(Aggregate, closing).contributions) == 3
+    assert the(Aggregate, closing).rests == ()
+    late = the(Refused, update(engine, opened.invited[3]))
+    assert (late.verdict, late.reason) == ("stale", "round 1 is closed")
+
+
+def test_over_selection_rounds_up_and_exactly() -> None:
+    """0.3 more than 10 are 13, a tenth more than 10 are 11, and 0.3 more than 2 are 3."""
+    invited = [
+        RunPlan(rounds=1, per_round=k, over_select=share).invited for k, share in ((10, 0.3), (10, 0.1), (2, 0.3))
+    ]
+    assert invited == [13, 11, 3]
+
+
+def test_a_device_that_always_fails_rests_longer_and_longer() -> None:
+    """The first failure is forgiven; then 1, 2, 4 rounds without it, up to the longest; one update, and all is well."""
+    engine, _ = begun(RunPlan(rounds=40, quorum=1, min_devices=2, rest=4), "a", "b")
+    invited, now = {}, 0.0
+    for number in range(1, 30):
+        view = engine.view
+        invited[number] = "b" in view.invited
+        if invited[number] and number < 24:
+            engine.handle(DeviceDeclined("b", number, view.attempt, "no room"), now=now)
+        elif invited[number]:
+            update(engine, "b", now=now)
+        update(engine, "a", now=now)
+        engine.handle(Aggregated(number, "w"), now=now)
+        engine.handle(Committed(number), now=now)
+    assert [number for number, there in invited.items() if there] == [1, 2, 4, 7, 12, 17, 22, 27, 28, 29]
+
+
+def test_who_is_silent_until_the_deadline_has_failed_as_well() -> None:
+    """A device that never says a word rests like one that says it cannot."""
+    engine, _ = begun(RunPlan(rounds=9, quorum=1, min_devices=2, deadline_s=10.0), "a", "b")
+    for number, now in ((1, 0.0), (2, 20.0)):
+        update(engine, "a", now=now)
+        closing = engine.handle(Tick(), now=now + 20.0)
+        engine.handle(Aggregated(number, "w"), now=now + 20.0)
+        effects = engine.handle(Committed(number), now=now + 20.0)
+    (rest,) = the(Aggregate, closing).rests
+    assert (rest.device, rest.failures, rest.until, rest.reason) == ("b", 2, 3, "no update within 10 s")
+    assert the(PublishRound, effects).invited == ("a",)
+
+
+def test_who_rests_is_asked_where_the_others_are_too_few() -> None:
+    """The quorum goes before the rest."""
+    rests = (Rest("b", 5, 1, 9, "no room"),)
+    _, effects = begun(RunPlan(rounds=9, quorum=2), "a", "b", resume=ResumePoint(1, rests=rests))
+    assert the(PublishRound, effects).invited == ("a", "b")
+
+
+def test_rest_outlives_a_restart() -> None:
+    """A device that rested before the aggregator was restarted rests after it."""
+    rests = (Rest("b", 5, 1, 3, "no room"),)
+    _, effects = begun(RunPlan(rounds=9, quorum=1), "b", "a", resume=ResumePoint(1, roster=("a", "b"), rests=rests))
+    assert the(PublishRound, effects).invited == ("a",)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -34,11 +36,22 @@ from aggregator.engine import (
     UpdateAccepted,
     Wait,
 )
+from aggregator.store import RunRecord, Store
+from shared.messages import BlobRef, LocalMetrics, Score, UpdateManifest
 
+RUN = "run"
+MANIFEST = UpdateManifest(
+    run=RUN,
+    round=1,
+    samples=5,
+    base="0" * 64,
+    blob=BlobRef.of(b"update", chunk_bytes=256),
+    metrics=LocalMetrics(train=Score(loss=1.0, accuracy=0.5, samples=5)),
+)
 DEVICES = st.sampled_from(["a", "b", "c", "d"])
 PLANS = st.builds(
     RunPlan,
-    rounds=st.integers(1, 3),
+    rounds=st.integers(1, 4),
     per_round=st.sampled_from([0, 2]),
     min_devices=st.sampled_from([2, 3, 1]),
     wait_s=st.just(50.0),
@@ -47,6 +60,8 @@ PLANS = st.builds(
     max_attempts=st.integers(1, 3),
     grace_s=st.sampled_from([0.0, 5.0]),
     work_s=st.just(30.0),
+    over_select=st.sampled_from([0.0, 0.5]),
+    rest=st.sampled_from([4, 0]),
 )
 
 
@@ -58,6 +73,11 @@ class Rounds(RuleBasedStateMachine):
         self.ended = False
         self.engine: RoundEngine | None = None
         self.work: list[Aggregated | Committed] = []
+        self.store: Any = None
+
+    def teardown(self) -> None:
+        if self.store is not None:
+            self.store.close()
 
     @precondition(lambda self: self.engine is None or self.ended)
     @rule(plan=PLANS)
@@ -72,6 +92,10 @@ class Rounds(RuleBasedStateMachine):
         self.work = []
         self.last: tuple[Effect, ...] = ()
         self.plan = plan
+        if self.store is not None:
+            self.store.close()
+        self.store = Store(Path(":memory:")).__enter__()
+        self.store.begin_run(RunRecord(RUN, False, "model", "weights", {}), now_unix_s=0.0)
         self.engine = RoundEngine(plan)
         self.tell(Started())
 
@@ -82,7 +106,14 @@ class Rounds(RuleBasedStateMachine):
             self.keep(effect)
 
     def keep(self, effect: Effect) -> None:
+        """Carry an effect out: in the store, as the coordinator does, and in what the store is held against."""
         assert not self.ended, "nothing is asked for after the end"
+        if isinstance(effect, PublishRound) and effect.phase == "open":
+            self.store.open_round(RUN, effect, now_unix_s=0.0)
+        elif isinstance(effect, Counted):
+            self.store.add_contribution(RUN, effect.round, effect.contribution, manifest=MANIFEST)
+        elif isinstance(effect, Aggregate):
+            self.store.close_round(RUN, effect.round, rests=effect.rests)
         if isinstance(effect, PublishRound) and effect.phase == "open":
             known = self.point.open
             contributions: tuple[Contribution, ...] = ()
@@ -93,11 +124,16 @@ class Rounds(RuleBasedStateMachine):
             assert {entry.device for entry in contributions} <= set(effect.invited)
             assert list(effect.invited) == sorted(set(effect.invited))
             assert 1 <= effect.quorum <= len(effect.invited)
-            assert effect.quorum == (self.plan.quorum or len(effect.invited))
+            needed = min(self.plan.per_round or len(effect.invited), len(effect.invited))
+            assert effect.quorum == (self.plan.quorum or needed)
             assert effect.attempt <= self.plan.max_attempts
             able = (set(effect.roster) - self.excused) | {entry.device for entry in contributions}
             if len(able) >= max(1, self.plan.quorum):
                 assert not self.excused & set(effect.invited), "who cannot is not asked again where others can"
+            counted = {entry.device for entry in contributions}
+            resting = {rest.device for rest in self.point.rests if rest.until >= effect.round} - counted
+            if len(able - resting) >= max(1, self.plan.quorum):
+                assert not resting & set(effect.invited), "who rests is not asked where others are enough"
             self.excused = set()
             assert self.now < effect.deadline <= self.now + self.plan.deadline_s
             opened = OpenRound(effect.round, effect.attempt, effect.invited, effect.quorum, contributions)
@@ -120,7 +156,8 @@ class Rounds(RuleBasedStateMachine):
             assert effect.contributions == open_round.contributions
             assert len(effect.contributions) >= open_round.quorum, "no round without its quorum"
             assert self.averaged.setdefault(effect.round, effect.contributions) == effect.contributions
-            self.point = replace(self.point, open=replace(open_round, closed=True))
+            self.hold_rests_against(effect)
+            self.point = replace(self.point, open=replace(open_round, closed=True), rests=effect.rests)
             self.work.append(Aggregated(effect.round, "weights"))
             self.excused = set()
         elif isinstance(effect, Excused):
@@ -136,6 +173,25 @@ class Rounds(RuleBasedStateMachine):
             self.ended = True
             if isinstance(effect, Finish):
                 assert self.point.committed == self.plan.rounds
+
+    def hold_rests_against(self, effect: Aggregate) -> None:
+        """Failures are counted one a round, end with an update that counts, and cost no more rest than is allowed."""
+        before = {rest.device: rest for rest in self.point.rests}
+        contributors = {entry.device for entry in effect.contributions}
+        after = {rest.device: rest for rest in effect.rests}
+        assert list(after) == sorted(after)
+        assert not contributors & after.keys(), "who contributed has failed in nothing"
+        assert before.keys() - contributors <= after.keys(), "failures are forgotten by an update alone"
+        for device, rest in after.items():
+            known = before.get(device)
+            if rest == known:
+                continue
+            assert rest.round == effect.round
+            assert rest.failures == (known.failures if known else 0) + 1
+            assert rest.reason
+            assert rest.until - rest.round == (
+                min(2 ** (rest.failures - 2), self.plan.rest) if rest.failures > 1 else 0
+            )
 
     @precondition(lambda self: self.engine is not None and not self.ended)
     @rule(device=DEVICES, samples=st.sampled_from([0, 5, 9]))
@@ -195,7 +251,8 @@ class Rounds(RuleBasedStateMachine):
         event = self.work.pop(0)
         if isinstance(event, Committed):
             # What the store does just before the engine is told.
-            self.point = ResumePoint(event.round, None, self.point.roster)
+            self.point = ResumePoint(event.round, None, self.point.roster, self.point.rests)
+            self.store.commit_round(RUN, event.round, weights_sha256="weights", cost={})
         self.tell(event)
 
     @precondition(lambda self: self.engine is not None and not self.ended)
@@ -215,9 +272,31 @@ class Rounds(RuleBasedStateMachine):
     @rule()
     def killed_and_resumed(self) -> None:
         """What the store has is where the run goes on."""
+        self.resume()
+
+    @precondition(lambda self: self.engine is not None and not self.ended)
+    @rule(device=DEVICES, seconds=st.sampled_from([0.0, 20.0, 50.0]), done=st.integers(0, 3))
+    def killed_amid_effects(self, device: str, seconds: float, done: int) -> None:
+        """Of what one event asks for, the first effects are carried out, and no more."""
+        assert self.engine is not None
+        self.now += seconds
+        event: Event = self.work.pop(0) if self.work and device < "c" else Tick()
+        if isinstance(event, Committed):
+            self.point = ResumePoint(event.round, None, self.point.roster, self.point.rests)
+            self.store.commit_round(RUN, event.round, weights_sha256="weights", cost={})
+        elif device == "a" and self.engine.view.invited:
+            event = UpdateAccepted(self.engine.view.round, self.engine.view.invited[0], "x", 5)
+        self.last = self.engine.handle(event, now=self.now)
+        for effect in self.last[:done]:
+            self.keep(effect)
+        if not self.ended:
+            self.resume()
+
+    def resume(self) -> None:
         self.work.clear()
         self.excused = set()
-        engine = RoundEngine(self.plan, resume=self.point)
+        assert self.store.resume_point(RUN) == self.point, "the store has what was carried out, all of it and no more"
+        engine = RoundEngine(self.plan, resume=self.store.resume_point(RUN))
         self.engine = engine
         view, open_round = engine.view, self.point.open
         if open_round is None:

@@ -54,6 +54,11 @@ def reply(verdict: str, *, to: RoundManifest = ONE, **more: object) -> Reply:
     )
 
 
+def offered(to: RoundManifest) -> Offer:
+    """The update, offered again: its chunks wait to be asked for."""
+    return Offer(update(to).model_copy(update={"follows": False}))
+
+
 def test_a_round_goes_from_manifest_to_verdict() -> None:
     """Fetch, train, offer and send everything, keep the verdict: in this order, each once."""
     one = agent()
@@ -125,7 +130,7 @@ def test_a_closed_round_pauses_the_upload_and_a_reopened_one_resumes_it() -> Non
     assert one.round_published(manifest(1, phase="closed"), 4.0) == [StopSending()]
     assert one.wake_at is None
     effects = one.round_published(manifest(1, attempt=2), 5.0)
-    assert effects == [Offer(update(manifest(1, attempt=2)))]
+    assert effects == [offered(manifest(1, attempt=2))]
 
 
 def test_an_answered_round_stays_answered() -> None:
@@ -153,7 +158,7 @@ def test_a_restart_resumes_the_upload() -> None:
     """The update on the disk is offered, not trained again; what is lacking is sent when the aggregator says so."""
     made = update(ONE)
     one = agent(update=made)
-    assert one.round_published(ONE, 1.0) == [Offer(made)]
+    assert one.round_published(ONE, 1.0) == [offered(ONE)]
     assert one.replied(reply("lacking", ranges=((1, 3),)), 1.5) == [SendChunks(made, ((1, 3),))]
 
 
@@ -171,7 +176,7 @@ def test_the_offer_is_repeated_with_growing_waits() -> None:
         at = one.wake_at
         assert at is not None
         assert one.tick(at - 0.01) == []
-        assert one.tick(at) == [Offer(update(ONE))]
+        assert one.tick(at) == [offered(ONE)]
         assert one.wake_at is not None
         waits.append(one.wake_at - at)
     assert waits == sorted(waits)
@@ -202,8 +207,8 @@ def test_a_reconnect_offers_at_once() -> None:
     one.disconnected(4.0)
     assert one.wake_at is None
     assert one.tick(100.0) == []
-    assert one.connected(101.0) == [Offer(update(ONE))]
-    assert one.server_restarted(102.0) == [Offer(update(ONE))]
+    assert one.connected(101.0) == [offered(ONE)]
+    assert one.server_restarted(102.0) == [offered(ONE)]
 
 
 def test_training_goes_on_without_a_broker() -> None:

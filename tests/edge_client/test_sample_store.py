@@ -225,7 +225,7 @@ def test_a_newer_schema_is_refused(path: Path) -> None:
 
 
 def test_a_damaged_store_is_set_aside(path: Path) -> None:
-    """A store with broken pages is renamed, said, and replaced by an empty one."""
+    """A store with broken pages is renamed, said, and replaced by one with the samples of its other pages."""
     with SampleStore.open(path) as store:
         store.add(dataset(200), source="x")
     with path.open("r+b") as file:
@@ -233,8 +233,9 @@ def test_a_damaged_store_is_set_aside(path: Path) -> None:
         file.write(b"\xff" * 4096 * 20)
     with SampleStore.open(path) as store:
         assert "damaged" in store.notice
-        assert len(store) == 0
-        assert store.add(dataset(2), source="y").added == 2
+        left = len(store)
+        assert 150 <= left < 200
+        assert store.add(dataset(200), source="y").added == 200 - left
     kept = list(path.parent.glob("samples.damaged-*.sqlite"))
     assert len(kept) == 1
     assert kept[0].stat().st_size > 200 * 2025

@@ -242,8 +242,12 @@ class Fleet:
             "holdout": 0.0,
         } | dict(options)
 
-    def device(self, name: str, *, more: Mapping[str, Any] | None = None, **options: Any) -> LocalDevice:
-        """Start a device in this process; ``more`` goes to `Device` itself."""
+    def device(
+        self, name: str, *, more: Mapping[str, Any] | None = None, paused: bool = False, **options: Any
+    ) -> LocalDevice:
+        """Start a device in this process, with its training paused if wanted; ``more`` goes to `Device` itself."""
+        if paused:
+            self.device_folder(name).learning.write_text('{"paused": true, "history": []}')
         settings = DeviceSettings(**self._device_options(name, options))
         return self._keep(LocalDevice(settings, trainer=self.trainer, **(more or {})))
 
@@ -251,10 +255,12 @@ class Fleet:
         """Start several."""
         return [self.device(name) for name in names]
 
-    def device_process(self, name: str, *, crash_at: str | None = None, **options: Any) -> Process:
+    def device_process(
+        self, name: str, *, crash_at: str | None = None, prefix: Sequence[str] = (), **options: Any
+    ) -> Process:
         """Start a device as a process."""
         words = _words(self._device_options(name, options))
-        return self._keep(Process("device", *words, crash_at=crash_at))
+        return self._keep(Process("device", *words, crash_at=crash_at, prefix=prefix))
 
     def _aggregator_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         common = {"broker": str(self.broker.address), "fleet": self.fleet, "folder": self.run_folder}
