@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from deploy.chaos.proxy import BOTH, Line
+from deploy.chaos.proxy import Line
 from deploy.chaos.schedule import AGGREGATOR_LINE_SHARE, Fault
 
 AGGREGATOR = "aggregator"
@@ -36,6 +36,9 @@ class Stage(Protocol):
 
     def cut_line(self, name: str, *, reset: bool) -> None:
         """End the connections of a process."""
+
+    def freeze_line(self, name: str) -> None:
+        """Have the connections of a process carry nothing any more, and stay open."""
 
     def kill_broker(self) -> None:
         """Kill the broker."""
@@ -142,6 +145,8 @@ class Conductor:
             stage.kill_broker()
         elif kind == "line cut":
             stage.cut_line(name, reset=fault.strength < 0.5)
+        elif kind == "line half-open":
+            stage.freeze_line(name)
         else:
             stage.set_line(name, bad_line(fault))
             if kind == "line refusing":
@@ -155,7 +160,7 @@ class Conductor:
             stage.unpause(name)
         elif fault.on == "broker":
             stage.revive_broker(remembering=fault.kind.endswith("kept"))
-        elif fault.kind != "line cut":
+        elif fault.kind not in ("line cut", "line half-open"):
             stage.set_line(name, Line())
 
 
@@ -167,7 +172,6 @@ def bad_line(fault: Fault) -> Line:
         "line dropping every few seconds": Line(cut_every_s=1.5 + 3.5 * strength),
         "line half-open, up": Line(stalled=frozenset(("up",))),
         "line half-open, down": Line(stalled=frozenset(("down",))),
-        "line half-open": Line(stalled=BOTH),
         "line slow": Line(kbit_s=256 + 2000 * strength),
         "packets dropped": Line(drop=share, touches=repeated_by_somebody),
         "packets lost": Line(lose=share, touches=repeated_by_somebody),

@@ -129,6 +129,9 @@ class TroubledFleet(Fleet):
     def cut_line(self, name: str, *, reset: bool) -> None:
         self._lines[name].cut(reset=reset)
 
+    def freeze_line(self, name: str) -> None:
+        self._lines[name].freeze()
+
     def kill_broker(self) -> None:
         self._mortal.kill()
 

@@ -94,6 +94,7 @@ class _Wire:
     writer: asyncio.StreamWriter
     # Packets are written in slices where the line is slow: an acknowledgement must not come between them.
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    frozen: bool = False
 
 
 class Proxy:
@@ -119,6 +120,7 @@ class Proxy:
         self._place: socket.socket | None = None
         self._listener: socket.socket | None = None
         self._open: set[asyncio.Task[None]] = set()
+        self._wires: set[_Wire] = set()
         self._let_in: set[socket.socket] = set()
         self.address: BrokerAddress
         self.counts: dict[Direction, Counts] = {"up": Counts(), "down": Counts()}
@@ -136,6 +138,13 @@ class Proxy:
     def cut(self, *, reset: bool = True) -> None:
         """End all connections: by a reset, or else in good order (FIN) towards both sides. From any thread."""
         self._call(self._cut, reset)
+
+    def freeze(self) -> None:
+        """Pass nothing on any more over the connections that are open, and leave them open; new ones are well.
+
+        That is a half-open connection as routers make it that forget one. From any thread.
+        """
+        self._call(self._freeze, None)
 
     def __enter__(self) -> Proxy:
         # It never listens: it keeps the port ours while connections are refused.
@@ -224,6 +233,10 @@ class Proxy:
         self._open.add(task)
         task.add_done_callback(self._open.discard)
 
+    def _freeze(self, _: object) -> None:
+        for wire in self._wires:
+            wire.frozen = True
+
     async def _carry(self, client: socket.socket) -> None:
         """One connection, from its beginning to its end."""
         self._let_in.discard(client)
@@ -237,6 +250,7 @@ class Proxy:
             far_writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             writers.append(far_writer)
             up, down = _Wire(near_reader, far_writer), _Wire(far_reader, near_writer)
+            self._wires |= {up, down}
             pumps = [asyncio.create_task(self._pump("up", up, down)), asyncio.create_task(self._pump("down", down, up))]
             pumps.append(asyncio.create_task(self._until_cut()))
             done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -249,6 +263,8 @@ class Proxy:
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
+            if pumps:
+                self._wires -= {up, down}
             for writer in writers:
                 _end(writer, reset=reset)
 
@@ -267,7 +283,7 @@ class Proxy:
         framer = Framer()
         held: bytes | None = None
         while True:
-            await self._passing(direction)
+            await self._passing(direction, wire)
             try:
                 data = await asyncio.wait_for(wire.reader.read(_READ_BYTES), _HOLD_S if held is not None else None)
             except TimeoutError:
@@ -275,6 +291,7 @@ class Proxy:
                 await self._write(direction, wire, held)
                 held = None
                 continue
+            await self._passing(direction, wire)
             if not data:
                 return
             for packet in framer.feed(data):
@@ -319,23 +336,23 @@ class Proxy:
                 back.writer.write(publish.acknowledgement())
                 await back.writer.drain()
 
-    async def _passing(self, direction: Direction) -> None:
-        while direction in self._line.stalled:
+    async def _passing(self, direction: Direction, wire: _Wire) -> None:
+        while wire.frozen or direction in self._line.stalled:
             await self._changed.wait()
 
     async def _write(self, direction: Direction, wire: _Wire, packet: bytes) -> None:
         async with wire.writing:
             written = 0
             while written < len(packet):
-                await self._passing(direction)
+                await self._passing(direction, wire)
                 kbit_s = self._line.kbit_s
                 size = len(packet) - written
                 if kbit_s is not None:
                     size = min(size, max(64, int(kbit_s * 125 / _SLICES_PER_S)))
+                self.counts[direction].passed_bytes += size
                 wire.writer.write(packet[written : written + size])
                 await wire.writer.drain()
                 written += size
-                self.counts[direction].passed_bytes += size
                 if kbit_s is not None:
                     await asyncio.sleep(size / (kbit_s * 125))
 

@@ -42,7 +42,7 @@ KINDS = (
     Kind("line dropping every few seconds", "line", 12.0, 1.0),
     Kind("line half-open, up", "line", 12.0, 1.0),
     Kind("line half-open, down", "line", 12.0, 1.0),
-    Kind("line half-open", "line", 12.0, 1.0),
+    Kind("line half-open", "line", 0.0, 1.0),
     Kind("line slow", "line", 8.0, 1.0),
     Kind("packets dropped", "line", 6.0, 1.0),
     Kind("packets lost", "line", 6.0, 1.0),

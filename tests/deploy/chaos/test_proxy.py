@@ -143,3 +143,15 @@ def test_it_leaves_no_thread_and_no_descriptor(mosquitto: RunningBroker) -> None
         sock.close()
     assert threading.active_count() == threads
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_frozen_connection_stays_open_and_a_new_one_is_well(proxy: Proxy, ear: MakeEar, fleet_id: str) -> None:
+    """What a router does that forgets a connection: nothing arrives on it ever again; others are not concerned."""
+    one = ear(proxy.address).up(f"{fleet_id}/#")
+    proxy.freeze()
+    one.link.publish(f"{fleet_id}/x", b"nowhere")
+    other = ear(proxy.address).up(f"{fleet_id}/#")
+    other.link.publish(f"{fleet_id}/x", b"here")
+    assert other.next().payload == b"here"
+    assert one.link.connected
+    assert one.messages.empty()
