@@ -1,5 +1,7 @@
 // Speaking with the device.
 
+import { sentence } from "./dom.js";
+
 export class Refusal extends Error {
   constructor(status, line) {
     super(line);
@@ -28,7 +30,7 @@ export async function ask(path, { method = "GET", json, body, type, signal } = {
 async function reason(answer) {
   try {
     const line = (await answer.json()).error;
-    return `${line.charAt(0).toUpperCase()}${line.slice(1)}.`;
+    return `${sentence(line)}.`;
   } catch {
     return `The device answered with ${answer.status}.`;
   }

@@ -42,6 +42,9 @@ export const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${c
 /** How sure a reading is, in three steps, the same as on the camera's picture. */
 export const sureness = (confidence) => (confidence >= 0.9 ? "sure" : confidence >= 0.6 ? "doubtful" : "unsure");
 
+/** A line of the device's, as a sentence of the page's begins. */
+export const sentence = (line) => (line ? line.charAt(0).toUpperCase() + line.slice(1) : "");
+
 /** Tell something in passing. */
 export function toast(text, { bad = false, stays_ms = bad ? 6000 : 3200 } = {}) {
   const shown = h("div", { class: bad ? "toast bad" : "toast" }, !bad && icon("check"), text);

@@ -1,7 +1,7 @@
 // What the device learns: the round now, its own part in it, what it has gained, and the switch.
 
 import { ask } from "./api.js";
-import { $, attempt, h, percent, plural } from "./dom.js";
+import { $, attempt, h, percent, plural, sentence } from "./dom.js";
 import { roundsChart } from "./chart.js";
 import { figure } from "./samples.js";
 
@@ -96,13 +96,13 @@ export class Learning {
 export function describe(state) {
   const round = state.round ? `round ${state.round} of ${state.rounds}` : "a round";
   if (state.fleet === null) return { title: "In no fleet", words: "It reads with the weights it has. What you put right is kept, for the day it joins one: inkfleet device --broker mqtt://…", kind: "" };
-  if (!state.connected) return { title: "Not connected", words: state.reason || `Looking for the broker of the fleet ${state.fleet}.`, kind: "off" };
+  if (!state.connected) return { title: "Not connected", words: sentence(state.reason) || `Looking for the broker of the fleet ${state.fleet}.`, kind: "off" };
   if (state.activity === "training") return { title: `Training in ${round}`, words: "It learns from your samples now, beside reading.", kind: "busy" };
   if (state.activity === "fetching") return { title: `Fetching ${round}`, words: "It fetches the model and the fleet's weights.", kind: "busy" };
   if (state.activity === "uploading") return { title: `Sending what it learnt in ${round}`, words: "Weights alone; no picture leaves the device.", kind: "busy" };
-  if (state.activity === "failed") return { title: `No part in ${round}`, words: state.reason, kind: "off" };
+  if (state.activity === "failed") return { title: `No part in ${round}`, words: sentence(state.reason), kind: "off" };
   if (state.paused) return { title: "Training is paused", words: "It goes on reading, and takes new weights from the fleet.", kind: "" };
-  if (state.activity === "waiting") return { title: `Waiting to train in ${round}`, words: state.reason, kind: "busy" };
+  if (state.activity === "waiting") return { title: `Waiting to train in ${round}`, words: sentence(state.reason), kind: "busy" };
   if (state.phase === "finished") return { title: "The run is finished", words: `After ${plural(state.rounds, "round")}. It waits for the next run of the fleet ${state.fleet}.`, kind: "on" };
   if (state.phase === "open") return { title: `In ${round}`, words: state.invited ? "Its part is done; it waits for the other devices." : "Others train in this round; this device was not chosen.", kind: "on" };
   return { title: "Connected", words: `To the fleet ${state.fleet}. It waits for a round.`, kind: "on" };

@@ -1,7 +1,7 @@
 // What the camera sees: one frame at a time, the next one asked for when the last is shown.
 
 import { ask } from "./api.js";
-import { $, attempt, button, h, icon, percent, sureness } from "./dom.js";
+import { $, attempt, button, h, icon, percent, sentence, sureness } from "./dom.js";
 import { formula, valueElement } from "./maths.js";
 import { drawBoxes } from "./overlay.js";
 import { Panel, meter } from "./panel.js";
@@ -92,7 +92,7 @@ export class Live {
     this.chip.hidden = news.seq > 0;
     this.chip.textContent = "Waiting for the camera";
     this.note.hidden = !news.status;
-    this.note.textContent = news.status ?? "";
+    this.note.textContent = sentence(news.status);
     this.hint.textContent = lines.length ? "Stops the picture, so that you can put it right." : "Hold written maths in front of the camera; it is shown once it is read the same a few times.";
     this.lines.replaceChildren(...lines.map((line) => liveLine(line)));
   }

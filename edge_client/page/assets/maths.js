@@ -1,6 +1,6 @@
 // Drawing expressions: rows of signs, superscripts and fractions with a bar.
 
-import { h, sureness } from "./dom.js";
+import { h, sentence, sureness } from "./dom.js";
 import { OPENING, glyph, kind } from "./signs.js";
 
 /** Draw a line that was read. Every sign carries the index of its symbol. */
@@ -161,8 +161,9 @@ function unwrapped(nodes) {
 
 /** Say what a line comes to, under it, unless it says so itself: `x=5`. */
 export function valueElement({ text: line, value: text, kind }) {
+  if (text && text.replaceAll(" ", "") === line) return "";
   const box = h("div", { class: "line-value" });
-  if (!text || text.replaceAll(" ", "") === line) return box;
+  if (!text) return box; // its place is kept: it may come in a moment
   if (kind === "number" || kind === "form") {
     const about = text.startsWith("about ");
     box.append(h("span", { class: "soft" }, about ? "≈" : "="), asciiFormula(about ? text.slice(6) : text));
@@ -174,7 +175,7 @@ export function valueElement({ text: line, value: text, kind }) {
     });
   } else {
     box.classList.add("none");
-    box.append(text.charAt(0).toUpperCase() + text.slice(1));
+    box.append(sentence(text));
   }
   return box;
 }

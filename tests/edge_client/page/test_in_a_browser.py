@@ -127,6 +127,14 @@ def test_an_expression_drawn_with_the_mouse_is_read(server: PageServer, open_pag
     assert page.locator("#clear").is_disabled()
 
 
+def test_an_equation_that_is_its_own_solution_stands_alone(server: PageServer, open_page: Open) -> None:
+    """Under x=5 nobody needs to read that x = 5."""
+    page = open_page(server, "draw")
+    _write(page, strokes_of(["x", "=", "5"]))
+    _wait_for_text(page, "x=5")
+    assert page.locator("#draw-panel .line-value").count() == 0
+
+
 def test_a_tap_puts_a_symbol_right(server: PageServer, store: SampleStore, open_page: Open) -> None:
     """The tapped symbol gets the label that is tapped; the sample is in the store, and the page says so."""
     page = open_page(server, "draw", width=390, height=800, touch=True)
@@ -330,6 +338,8 @@ def test_every_section_is_readable_everywhere(server: PageServer, width: int, sc
     _write(page, strokes_of(["3", "+", "4"], height=34, x=20))
     _wait_for_text(page, "3+4")
     page.click("#draw-panel .symbol >> nth=0")
+    page.evaluate("document.getElementById('state-text').textContent = 'Training is paused'")
+    assert page.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.getElementById('state-text'))"), "it is cut"
     for section in ("draw", *SECTIONS):
         page.evaluate("section => location.hash = section", section)
         page.wait_for_selector(f"#view-{section}:not([hidden])")
