@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from shared.bounded_files import read_bounded
 from shared.errors import SettingsError
 from shared.files import write_bytes
 from shared.mqtt.address import BrokerAddress
@@ -103,11 +104,7 @@ class Identity:
                 authority and names do not belong together.
         """
         file = path / FILE_NAME if path.is_dir() else path
-        try:
-            with file.open("rb") as opened:
-                data = opened.read(_LARGEST_BYTES + 1)
-        except OSError as error:
-            raise SettingsError(f"identity {file} cannot be read: {error.strerror or error}") from None
+        data = read_bounded(file, what="identity", most_bytes=_LARGEST_BYTES, error=SettingsError)
         header, rest = _split(data, file)
         if role is not None and header["role"] != role:
             command = "inkfleet fleet enroll makes a device's" if role == "device" else "it lies in aggregator/"
@@ -276,7 +273,7 @@ def _split(data: bytes, file: Path) -> tuple[dict[str, Any], bytes]:
     """Return the JSON object, its members checked for their kind, and what follows it."""
     damaged = f"identity {file} is damaged or incomplete"
     begin, end = data.find(b"\n{"), data.find(b"\n}\n")
-    if len(data) > _LARGEST_BYTES or not data.startswith(b"Inkfleet identity") or begin < 0:
+    if not data.startswith(b"Inkfleet identity") or begin < 0:
         raise SettingsError(f"{file} is no identity; take the file that inkfleet fleet enroll wrote")
     if end < 0:
         raise SettingsError(f"{damaged}: it ends in the middle; copy it anew")

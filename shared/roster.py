@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from shared.bounded_files import read_bounded
 from shared.errors import SettingsError
 from shared.files import write_bytes
 from shared.identity import format_time, parse_time
@@ -114,12 +115,9 @@ class RosterList:
         Raises:
             SettingsError: it cannot be read, or is damaged.
         """
+        data = read_bounded(path, what="roster", most_bytes=_LARGEST_BYTES, error=SettingsError)
         try:
-            if path.stat().st_size > _LARGEST_BYTES:
-                raise SettingsError(f"roster {path} is damaged: larger than {_LARGEST_BYTES:,} bytes")
-            document = json.loads(path.read_bytes())
-        except OSError as error:
-            raise SettingsError(f"roster {path} cannot be read: {error.strerror or error}") from None
+            document = json.loads(data)
         except (ValueError, RecursionError):
             raise SettingsError(f"roster {path} is damaged: it is no JSON; copy it anew") from None
         if not isinstance(document, dict) or document.get("version") != _VERSION:

@@ -26,6 +26,10 @@ def read_record(folder: Path) -> FleetRecord:
     Raises:
         SettingsError: there is no fleet in the folder, or its record is damaged.
     """
+    if not (folder / "authority").exists() and (folder / BROKER).exists():
+        raise SettingsError(
+            f"the fleet's authority is not in {folder}; it is kept offline: bring authority/ back for this command"
+        )
     if not (folder / "authority").exists():
         raise SettingsError(f"there is no fleet's authority in {folder}; inkfleet fleet init makes one")
     return FleetRecord.load(folder / "authority" / "fleet.json")

@@ -220,6 +220,33 @@ def test_without_the_authoritys_key_nobody_is_enrolled(fleet: FleetFolder) -> No
     fleet.enroll(["kitchen"])
 
 
+def test_an_enrolment_that_was_killed_in_the_middle_is_done_again(
+    fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is good is on the lists before it is in a file: a device without its file is listed, and renewed."""
+
+    def killed(path: Path, data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shared.identity.save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fleet.enroll(["kitchen"])
+    assert "kitchen" in [one.name for one in fleet.standings()]
+    assert Identity.load(fleet.renew("kitchen", at_once=True), role="device").name == "kitchen"
+    assert len(revoked(fleet)) == 1
+
+
+def test_an_authority_that_is_kept_offline_is_asked_for(fleet: FleetFolder, tmp_path: Path) -> None:
+    """And nothing is made in its place."""
+    aside = (fleet.folder / "authority").rename(tmp_path / "stick")
+    for do in (fleet.standings, lambda: fleet.enroll(["kitchen"]), lambda: fleet.revoke(["kitchen"])):
+        with pytest.raises(SettingsError, match="bring authority/ back"):
+            do()
+    aside.rename(fleet.folder / "authority")
+    fleet.enroll(["kitchen"])
+
+
 def test_a_roster_that_breaks_leaves_the_last_one_in_force(fleet: FleetFolder) -> None:
     """It is told once for each change of the file."""
     fleet.enroll(["kitchen"])
