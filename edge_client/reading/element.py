@@ -26,6 +26,7 @@ class Choice(NamedTuple):
         middle_variance: of that.
         log_size: the logarithm of `Habit`'s ``size``.
         size_variance: of that.
+        raised: how much likelier it is as the first of a superscript than elsewhere, in nats.
     """
 
     label: str
@@ -36,6 +37,7 @@ class Choice(NamedTuple):
     middle_variance: float
     log_size: float
     size_variance: float
+    raised: float
 
 
 @dataclass(slots=True, eq=False)

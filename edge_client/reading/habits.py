@@ -139,6 +139,20 @@ _SELDOM = 6
 _TRUST = 0.5  # in those shares, where others write other things
 
 
+# How much likelier a label is as the first of a superscript than elsewhere, in nats: counted in 4,479 different
+# expressions of CROHME (those of test sets left out), with 60 more superscripts that begin with anything. What cannot
+# begin a row at all is left to `edge_client.reading.well_formed`.
+_RAISED = {
+    "0": -1.23, "1": -1.39, "2": 2.32, "3": 1.17, "4": 0.26, "5": -0.03, "6": -0.72, "7": -1.04, "8": -1.08, "9": -1.66,
+    "x": -0.72, "y": -0.80, "z": -0.64, "a": -1.34, "b": -1.00, "c": -0.57, "(": -1.58,
+}  # fmt: skip
+
+
+def raised(label: str) -> float:
+    """Return how much likelier a label is as the first of a superscript than elsewhere, in nats."""
+    return _RAISED.get(label, 0.0)
+
+
 @cache
 def commonness(label: str) -> float:
     """Return a label's prior: the logarithm of how common it is, but for a constant."""

@@ -15,7 +15,7 @@ from edge_client.expression.row import Bar, Raised, Row, Sign
 from edge_client.reading.element import Candidate, Choice, Element, Path, Step, sorting_key
 from edge_client.reading.fractions import Division, divisions, is_flat
 from edge_client.reading.habits import FRACTION as FRACTION_HABIT
-from edge_client.reading.habits import commonness, habit, pieces
+from edge_client.reading.habits import commonness, habit, pieces, raised
 from edge_client.reading.search import read_row
 from edge_client.reading.well_formed import FRACTION, kind
 from edge_client.vision.ink import InkPart
@@ -160,9 +160,9 @@ def _read_as(candidates: Sequence[Candidate], labels: Sequence[str]) -> Iterator
 
 
 @cache
-def _lies(label: str) -> tuple[float, float, float, float]:
+def _lies(label: str) -> tuple[float, float, float, float, float]:
     known = FRACTION_HABIT if label == FRACTION else habit(label)
-    return known.middle, known.middle_spread**2, log(known.size), known.size_spread**2
+    return known.middle, known.middle_spread**2, log(known.size), known.size_spread**2, raised(label)
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

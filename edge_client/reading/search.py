@@ -28,6 +28,7 @@ from edge_client.reading.levels import (
     open_after,
     places_after,
 )
+from edge_client.reading.well_formed import START
 
 BEAM = 8
 _MARGIN = 10.0  # nats below the best; a state so far behind does not recover
@@ -164,7 +165,7 @@ def _by_first_atom(
     }
     for element in elements:
         if not element.atoms & ~atoms:
-            looks = max(choice.score + choice.extra for choice in element.choices)
+            looks = max(choice.score + choice.extra + max(0.0, choice.raised) for choice in element.choices)
             known = (element, element.atoms.bit_count(), looks + _BEST_PLACE - UNEXPLAINED)
             for atom in _atoms(element.atoms):
                 order[atom].append(known)
@@ -197,11 +198,14 @@ def _extend(
     least = bucket.least
     ways: list[_Way] = []
     for place in places:
-        (axis, axis_variance, log_em, log_em_variance, _, _, _), _, prior, cost, costs = place
+        (axis, axis_variance, log_em, log_em_variance, before, _, _), depth, prior, cost, costs = place
         base = so_far + prior + cost
+        begins = depth > 0 and before == START
         for choice in choices:
-            _, kind, looks, extra, choice_middle, middle_variance, choice_size, size_variance = choice
+            _, kind, looks, extra, choice_middle, middle_variance, choice_size, size_variance, raised = choice
             score = base + looks + extra + costs.get(kind, 0.0)
+            if begins:
+                score += raised
             if score + _BEST_PLACE < least:
                 continue
             # This runs thousands of times a picture: the two likelihoods (`_student`) share one logarithm.
