@@ -9,6 +9,7 @@ BENCHMARKS = (
     "tests.benchmarks.train_step",
     "tests.benchmarks.reading",
     "tests.benchmarks.fleet",
+    "tests.benchmarks.recovery",
     "deploy.brokers.benchmark",
 )
 

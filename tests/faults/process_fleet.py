@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +28,7 @@ from edge_client.device_folder import DeviceFolder
 from edge_client.sample_store import SampleStore
 from edge_client.service import Device
 from edge_client.settings import DeviceSettings
-from edge_client.trainer import Trainer
+from edge_client.trainer import Trainer, Workbench
 from shared.crash_points import VARIABLE
 from shared.dataset import Dataset
 from shared.labels import label_set
@@ -206,6 +207,17 @@ class LocalAggregator(Told):
         self._thread.join(DEADLINE_S)
 
 
+class _Held:
+    """A training that takes as long as it is told to."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+
+    def run(self, workbench: Workbench) -> None:
+        """Wait."""
+        self.stop.wait(DEADLINE_S)
+
+
 Part = TypeVar("Part", Process, LocalDevice, LocalAggregator)
 
 
@@ -213,7 +225,14 @@ class Fleet:
     """Starts the parts of one fleet; whatever runs after the test is ended."""
 
     def __init__(
-        self, *, broker: RunningBroker, fleet: str, folder: Path, trainer: Trainer, model: ModelBundle
+        self,
+        *,
+        broker: RunningBroker,
+        fleet: str,
+        folder: Path,
+        trainer: Trainer,
+        model: ModelBundle,
+        test_samples: int = 17,
     ) -> None:
         self.broker = broker
         self.fleet = fleet
@@ -221,6 +240,7 @@ class Fleet:
         self.trainer = trainer
         self.model = model
         self.run_folder = folder / "run"
+        self._test_samples = test_samples
         self._started: list[Process | LocalDevice | LocalAggregator] = []
 
     def device_folder(self, name: str) -> DeviceFolder:
@@ -242,12 +262,18 @@ class Fleet:
             "holdout": 0.0,
         } | dict(options)
 
-    def device(
-        self, name: str, *, more: Mapping[str, Any] | None = None, paused: bool = False, **options: Any
-    ) -> LocalDevice:
-        """Start a device in this process, with its training paused if wanted; ``more`` goes to `Device` itself."""
-        if paused:
-            self.device_folder(name).learning.write_text('{"paused": true, "history": []}')
+    @contextmanager
+    def held_training(self) -> Iterator[None]:
+        """Devices of this process that are to train wait until the block ends."""
+        job = _Held()
+        self.trainer.submit(job)
+        try:
+            yield
+        finally:
+            job.stop.set()
+
+    def device(self, name: str, *, more: Mapping[str, Any] | None = None, **options: Any) -> LocalDevice:
+        """Start a device in this process; ``more`` goes to `Device` itself."""
         settings = DeviceSettings(**self._device_options(name, options))
         return self._keep(LocalDevice(settings, trainer=self.trainer, **(more or {})))
 
@@ -275,7 +301,7 @@ class Fleet:
         """Start an aggregator as a process, with a test set."""
         test = self.folder / "test.npz"
         if not test.exists():
-            handwriting(17).save(test)
+            handwriting(self._test_samples).save(test)
         words = _words(self._aggregator_options({"test_data": test} | options))
         return self._keep(Process("aggregator", *words, crash_at=crash_at, prefix=prefix))
 

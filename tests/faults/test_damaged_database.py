@@ -124,13 +124,12 @@ def test_an_old_copy_of_the_database_is_found_out(fleet: Fleet, undisturbed: str
 
 def test_a_database_that_another_process_holds_is_waited_for(fleet: Fleet, undisturbed: str) -> None:
     """Held while updates come in: it is said, nothing is accepted meanwhile, and nothing is lost."""
-    devices = [fleet.device(name, paused=True) for name in NAMES]
-    aggregator = fleet.aggregator()
-    aggregator.until("opened", round=1)
-    other = sqlite3.connect(fleet.run_folder / "aggregator.sqlite3", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    for one in devices:
-        one.device.learning.resume()
+    with fleet.held_training():
+        devices = fleet.devices(*NAMES)
+        aggregator = fleet.aggregator()
+        aggregator.until("opened", round=1)
+        other = sqlite3.connect(fleet.run_folder / "aggregator.sqlite3", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
     assert "locked" in aggregator.until("blocked")["reason"]
     assert not [event for one in devices for event in one.all if event["event"] == "verdict"]
     other.execute("ROLLBACK")

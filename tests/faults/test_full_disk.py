@@ -74,12 +74,11 @@ def test_an_aggregator_without_room_accepts_nothing_and_goes_on_when_there_is_so
 ) -> None:
     """It says so in a line, keeps the round open past its deadline, tells no device anything, and loses nothing."""
     aggregator = fleet.aggregator_process(prefix=on_small_disk(fleet.run_folder), deadline_s=4.0)
-    devices = [fleet.device(name, paused=True) for name in NAMES]
-    aggregator.until("opened", round=1)
-    disk = Disk(aggregator, fleet.run_folder)
-    disk.fill()
-    for one in devices:
-        one.device.learning.resume()
+    with fleet.held_training():
+        devices = fleet.devices(*NAMES)
+        aggregator.until("opened", round=1)
+        disk = Disk(aggregator, fleet.run_folder)
+        disk.fill()
     blocked = aggregator.until("blocked")
     assert "full" in blocked["reason"] or "No space left" in blocked["reason"]
     for one in devices:
