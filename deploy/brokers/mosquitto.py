@@ -52,7 +52,8 @@ def configure(folder: Path, *, host: str, port: int, settings: Mapping[str, str]
         folder: where the configuration goes.
         host: the address it listens on.
         port: likewise.
-        settings: lines of the configuration by their first word, in place of those it would have.
+        settings: lines of the configuration by their first word, in place of those it would have; an empty one takes
+            its line out.
 
     Raises:
         BrokerError: it is not installed.
@@ -62,7 +63,7 @@ def configure(folder: Path, *, host: str, port: int, settings: Mapping[str, str]
     given = dict(settings or {})
     lines = _CONFIGURATION.format(host=host, port=port).splitlines()
     kept = [line for line in lines if line.partition(" ")[0] not in given]
-    text = "\n".join([*kept, *(f"{name} {value}" for name, value in given.items())]) + "\n"
+    text = "\n".join([*kept, *(f"{name} {value}" for name, value in given.items() if value)]) + "\n"
     if os.geteuid() == 0 and host in LOOPBACK:
         # Started by root, it would change to a user of its own, and a process that does so is no longer tied to its
         # parent. A broker that others can reach had better do it all the same.
