@@ -193,9 +193,9 @@ class LocalAggregator(Told):
         finally:
             self.close()
 
-    def end(self) -> RunSummary:
+    def end(self, *, within_s: float = DEADLINE_S) -> RunSummary:
         """Wait for the end of the run; raise what ended it."""
-        outcome = self._outcome.get(timeout=DEADLINE_S)
+        outcome = self._outcome.get(timeout=within_s)
         self._thread.join(DEADLINE_S)
         if isinstance(outcome, Exception):
             raise outcome
