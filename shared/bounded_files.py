@@ -34,8 +34,12 @@ def read_bounded(path: Path, *, what: str, most_bytes: int, error: type[Inkfleet
         if kind := _KINDS.get(stat.S_IFMT(found.st_mode)):
             raise error(f"{what} {path}: expected a file, got {kind}")
         with path.open("rb") as file:
-            # What the size says may be a lie, or change: the bound holds for what is read.
-            data = file.read(most_bytes + 1) if found.st_size <= most_bytes else b""
+            data = b""
+            if found.st_size <= most_bytes:
+                data = file.read(found.st_size + 1)  # and not more: memory is taken for what is asked for
+                if len(data) > found.st_size:
+                    # What the size says may be a lie, or change: the bound holds for what is read.
+                    data += file.read(most_bytes + 1 - len(data))
     except OSError as fault:
         raise error(f"{what} {path}: {fault.strerror or fault}") from fault
     except ValueError:  # a NUL in the name

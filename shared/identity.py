@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -47,6 +47,7 @@ WARN_DAYS = 30
 
 _VERSION = 1
 _LARGEST_BYTES = 64 * 1024
+_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)  # of what OpenSSL makes of bad bytes
 _A = {"device": "a device", "aggregator": "the aggregator"}
 _MEMBERS = {
     "version",
@@ -106,6 +107,13 @@ class Identity:
         file = path / FILE_NAME if path.is_dir() else path
         data = read_bounded(file, what="identity", most_bytes=_LARGEST_BYTES, error=SettingsError)
         header, rest = _split(data, file)
+        try:
+            return cls._of(header, rest, file, role=role)
+        except _UNREADABLE:  # much of a certificate is read only when it is asked for
+            raise SettingsError(f"identity {file} is damaged: its certificates or keys cannot be read") from None
+
+    @classmethod
+    def _of(cls, header: dict[str, Any], rest: bytes, file: Path, *, role: Role | None) -> Self:
         if role is not None and header["role"] != role:
             command = "inkfleet fleet enroll makes a device's" if role == "device" else "it lies in aggregator/"
             raise SettingsError(f"identity {file} is for {_whom(header)}, but one for {_A[role]} is needed; {command}")
@@ -315,7 +323,7 @@ def _address(url: str, file: Path) -> BrokerAddress:
 def _authority(text: str, file: Path) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
-    except ValueError:
+    except _UNREADABLE:
         raise SettingsError(f"identity {file} is damaged: its authority's certificate cannot be read") from None
 
 
@@ -323,17 +331,17 @@ def _certificate(rest: bytes, file: Path, *, authority: x509.Certificate, header
     damaged = f"identity {file} is damaged or incomplete"
     try:
         certificate = x509.load_pem_x509_certificate(rest)
-    except ValueError:
+    except _UNREADABLE:
         raise SettingsError(f"{damaged}: its certificate cannot be read; copy it anew") from None
     try:
         key = load_pem_private_key(rest[rest.find(b"-----BEGIN PRIVATE KEY") :], password=None)
-    except (ValueError, TypeError):
+    except _UNREADABLE:
         raise SettingsError(f"{damaged}: its private key cannot be read; copy it anew") from None
     if key.public_key() != certificate.public_key():
         raise SettingsError(f"identity {file}: its private key does not fit its certificate; have it renewed")
     try:
         certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*_UNREADABLE, InvalidSignature):
         raise SettingsError(f"identity {file}: its certificate is of another authority; have it renewed") from None
     for oid, member in ((NameOID.COMMON_NAME, "name"), (NameOID.ORGANIZATIONAL_UNIT_NAME, "fleet")):
         found = [attribute.value for attribute in certificate.subject.get_attributes_for_oid(oid)]
@@ -348,7 +356,7 @@ def _certificate(rest: bytes, file: Path, *, authority: x509.Certificate, header
 def _key_bytes(text: str, file: Path) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
-    except ValueError:
+    except _UNREADABLE:
         key = b""
     if len(key) != 32:
         raise SettingsError(f"identity {file} is damaged: expected an Ed25519 key of 32 bytes in base64; copy it anew")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.errors import InkfleetError, ModelError, ProtocolError
+from deploy.enrolment import FleetFolder
+from shared.errors import InkfleetError, ModelError, ProtocolError, SettingsError
+from shared.identity import Identity
 from shared.messages import (
     BlobRef,
     DeviceState,
@@ -26,6 +30,7 @@ from shared.messages import (
     Want,
     decode,
 )
+from shared.roster import RosterList
 from shared.signing import KeyCheck, KeySeal
 from shared.tensors import decode_tensors, encode_tensors
 from shared.topics import Topics
@@ -102,6 +107,24 @@ def _topic(data: bytes) -> object:
     return TOPICS.parse_device(text)
 
 
+def _file(read: Callable[[Path], object], data: bytes) -> object:
+    """Read a file that was copied from somewhere."""
+    with tempfile.NamedTemporaryFile(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as file:
+        file.write(data)
+        file.flush()
+        return read(Path(file.name))
+
+
+def _enrolled() -> tuple[bytes, bytes]:
+    """Return a device's identity and the roster of a fleet that was just made."""
+    with tempfile.TemporaryDirectory() as home:
+        fleet = FleetFolder(Path(home) / "fleet")
+        fleet.init(fleet="school", hosts=("localhost",))
+        fleet.enroll(["ann"])
+        identity = (fleet.folder / "devices" / "ann.pem").read_bytes()
+        return identity, (fleet.folder / "aggregator" / "roster.json").read_bytes()
+
+
 def _program(data: bytes) -> object:
     model = parse(data, name="train.tflite")
     check_builtin_only(model, name="train.tflite")
@@ -116,6 +139,7 @@ def parsers() -> dict[str, Parser]:
     tensors = encode_tensors({name: rng.random(shape, np.float32) for name, shape in SHAPES.items()})
     seal, check = KeySeal(_KEY), KeyCheck(lambda topic: _KEY.public_key())
     bundle = builtin_bundle("arithmetic")
+    identity, roster = _enrolled()
     reply = Reply(run="r-1", round=3, sha256="0" * 64, verdict="lacking", ranges=((0, 3),))
     return {
         "round": _message(RoundManifest, round_manifest()),
@@ -138,6 +162,8 @@ def parsers() -> dict[str, Parser]:
                 TOPICS.reply("ann").encode(),
             ),
         ),
+        "identity": Parser(partial(_file, partial(Identity.load, role="device")), SettingsError, (identity,)),
+        "roster": Parser(partial(_file, RosterList.load), SettingsError, (roster,)),
         "tensors": Parser(lambda data: decode_tensors(data, shapes=SHAPES), ProtocolError, (tensors,)),
         "model": Parser(parse_manifest, ModelError, (bundle.manifest_bytes,)),
         "program": Parser(_program, ModelError, (bundle.reader[:60_000], bundle.program[:60_000])),
