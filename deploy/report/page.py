@@ -87,6 +87,7 @@ def _parts(record: SimulationRecord) -> list[str]:
         sections.misreadings(record, run),
         sections.time_and_devices(record, run),
         sections.suspicions(record, run),
+        sections.rests(record, run),
         sections.chaos(record, run),
         sections.rounds_tables(record),
         sections.repeat_it(record),

@@ -82,6 +82,9 @@ class DeviceRecord(Recorded):
         attacks: whether the simulation had it attack the fleet.
         suspected: in how many rounds its update was suspected.
         left_out: in how many rounds its update was not used.
+        rested: how often it was not invited for a while, because it had failed in rounds one after the other.
+        rested_until: the last round that it was last not invited to; 0 if it never rested.
+        rested_why: its last failure before that.
     """
 
     name: str
@@ -93,6 +96,9 @@ class DeviceRecord(Recorded):
     attacks: bool = False
     suspected: int = 0
     left_out: int = 0
+    rested: int = 0
+    rested_until: int = 0
+    rested_why: str = ""
 
     @property
     def samples(self) -> int:

@@ -179,6 +179,24 @@ def suspicions(record: SimulationRecord, run: RunRecord) -> str:
     )
 
 
+def rests(record: SimulationRecord, run: RunRecord) -> str:
+    """Who failed again and again, and was not invited for a while; nothing where nobody did."""
+    rested = [device for device in run.devices if device.rested]
+    if not rested:
+        return ""
+    rested.sort(key=lambda device: (-device.rested, device.name))
+    rows = [
+        [device.name, plural(device.rested, "time"), f"round {device.rested_until}", device.rested_why]
+        for device in rested
+    ]
+    return _section(
+        "Who rested",
+        "A device that fails in rounds one after the other is not invited for one round, then two, four and so on"
+        f"{_of_run(record, run)}.",
+        _table(["device", "rested", "the last time until", "why"], rows, words=2),
+    )
+
+
 def rounds_tables(record: SimulationRecord) -> str:
     """Every round, in numbers."""
     heads = ["round", "accuracy", "loss", "updates", "samples", "time", "outside training", "up", "down", "weights"]

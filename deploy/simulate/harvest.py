@@ -29,6 +29,7 @@ def harvest(plan: FleetPlan, folder: FleetFolder, *, wall_s: float, finished: bo
     rounds: dict[int, RoundRecord] = {}
     taken_part: Counter[str] = Counter()
     metrics: dict[str, LocalMetrics] = {}
+    rests: dict[str, dict[str, Any]] = {}
     weights_sha256 = ""
     for event in read_events(folder.events):
         kind = event.get("event")
@@ -40,6 +41,13 @@ def harvest(plan: FleetPlan, folder: FleetFolder, *, wall_s: float, finished: bo
             elif kind == "update" and event.get("verdict") == "accepted":
                 taken_part[event["device"]] += 1
                 metrics[event["device"]] = LocalMetrics.model_validate(event["metrics"])
+            elif kind == "rested":
+                before = rests.get(event["device"], {"rested": 0})
+                rests[event["device"]] = {
+                    "rested": before["rested"] + 1,
+                    "rested_until": int(event["until"]),
+                    "rested_why": str(event["reason"]),
+                }
             elif kind == "finished":
                 weights_sha256 = str(event["weights_sha256"])
         except (ValidationError, KeyError):
@@ -49,7 +57,11 @@ def harvest(plan: FleetPlan, folder: FleetFolder, *, wall_s: float, finished: bo
         rounds=tuple(rounds[number] for number in sorted(rounds)),
         devices=tuple(
             _device(device, rounds=taken_part[device.name], metrics=metrics.get(device.name)).model_copy(
-                update={"attacks": device.name in plan.attackers, **_judged(device.name, rounds.values())}
+                update={
+                    "attacks": device.name in plan.attackers,
+                    **_judged(device.name, rounds.values()),
+                    **rests.get(device.name, {}),
+                }
             )
             for device in plan.devices
         ),

@@ -25,6 +25,7 @@ _SPARING = {"threads": "1", "adopt": "false", "cache_mib": "4"}
 PASSED_ON = (
     "rounds",
     "per_round",
+    "over_select",
     "local_epochs",
     "batch_size",
     "optimizer",

@@ -49,6 +49,13 @@ class SimulationSettings(Settings):
     )
     devices: int = Field(8, ge=1, le=10_000, description="how many devices; under writer, the most prolific writers")
     per_round: int = Field(0, ge=0, description="how many devices, drawn at random, train in a round; 0: all")
+    over_select: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="how many more devices than per_round to invite, as a fraction of it; the round closes when "
+        "per_round updates have come",
+    )
     rounds: int = Field(15, ge=1, le=1_000_000, description="how many rounds")
     local_epochs: int = Field(2, ge=1, le=10_000, description="how often a device goes through its samples in a round")
     batch_size: int = Field(32, ge=1, le=32, description="samples in a training step")
@@ -157,6 +164,8 @@ class SimulationSettings(Settings):
                 f"--per-round asks for {self.per_round} devices a round, and --devices makes {self.devices}; "
                 "raise --devices or lower --per-round"
             )
+        if self.over_select and not self.per_round:
+            raise ValueError("--over-select invites more devices than --per-round, which is not given; give it as well")
         if self.quorum > self.trained_per_round:
             raise ValueError(
                 f"--quorum asks for {self.quorum} updates a round, and {self.trained_per_round} devices train in one; "

@@ -12,6 +12,7 @@ import pytest
 
 from aggregator.checkpoints import Checkpoints
 from aggregator.engine import Contribution, PublishRound
+from aggregator.events import EventLog
 from aggregator.run import begin
 from aggregator.settings import AggregatorSettings
 from aggregator.spool import Spool
@@ -207,3 +208,12 @@ def test_checkpoints_are_checked_and_cleared(tmp_path: Path) -> None:
         checkpoints.read(3, sha256="f" * 64)
     with pytest.raises(StorageError, match="cannot read"):
         checkpoints.read(1, sha256=SHA)
+
+
+def test_a_torn_line_takes_no_other_with_it(tmp_path: Path) -> None:
+    """A crash that cut the last event off leaves half a line, and the next event a line of its own."""
+    (tmp_path / "events.jsonl").write_bytes(b'{"event": "one"}\n{"event": "tw')
+    with EventLog(tmp_path, listener=lambda event: None) as log:
+        log.say("three")
+    lines = (tmp_path / "events.jsonl").read_text().splitlines()
+    assert lines == ['{"event": "one"}', '{"event": "tw', '{"event": "three"}']

@@ -12,7 +12,7 @@ import pytest
 
 from shared.dataset import Dataset
 from shared.errors import StorageError
-from shared.files import write_atomically, write_bytes
+from shared.files import remove_unfinished, write_atomically, write_bytes
 
 
 @contextmanager
@@ -89,3 +89,17 @@ def test_a_path_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="cannot write"):
             write_bytes(path, b"x")
     assert names(tmp_path) == ["file", "folder"]
+
+
+def test_what_a_killed_write_left_behind_is_swept_up(tmp_path: Path) -> None:
+    """Unfinished files of this folder go; finished ones, and other hidden files, stay."""
+    write_bytes(tmp_path / "a.json", b"{}")
+    (tmp_path / ".hidden").write_bytes(b"x")
+    with write_atomically(tmp_path / "b.json") as file:
+        file.write(b"half")
+        (unfinished,) = tmp_path.glob(".b.json.*")
+        copy = unfinished.read_bytes()
+    left = tmp_path / unfinished.name
+    left.write_bytes(copy)
+    assert remove_unfinished(tmp_path, tmp_path / "absent") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "a.json", "b.json"]

@@ -180,3 +180,18 @@ def test_rounds_without_a_step_are_told() -> None:
     rounds = tuple(line.model_copy(update={"aggregation": told}) for line in made.runs[0].rounds)
     page = report_page(made.model_copy(update={"runs": (made.runs[0].model_copy(update={"rounds": rounds}),)}))
     assert page.count("The weights stay as they are: krum needs 5 updates.") == 1
+
+
+def test_who_rested_is_shown_and_why() -> None:
+    """How often a device was not invited, until when, and its last failure; nothing where nobody rested."""
+    made = record("iid")
+    assert "Who rested" not in report_page(made)
+    run = made.runs[0]
+    first, *others = run.devices
+    rested = first.model_copy(update={"rested": 2, "rested_until": 9, "rested_why": "no <room>"})
+    page = report_page(made.model_copy(update={"runs": (run.model_copy(update={"devices": (rested, *others)}),)}))
+    section = page[page.index("Who rested") :]
+    assert first.name in section
+    assert "2 times" in section
+    assert "round 9" in section
+    assert "no &lt;room&gt;" in section

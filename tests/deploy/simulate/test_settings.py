@@ -59,3 +59,10 @@ def test_what_defines_a_result_leaves_out_how_it_is_run() -> None:
     other = load(broker="embedded", out=Path("elsewhere"), workers=3, deadline_s=5.0).result_defining()
     assert one == other
     assert set(one) == set(SimulationSettings.model_fields) - set(OPERATIONAL)
+
+
+def test_over_selection_needs_a_number_to_exceed() -> None:
+    """--over-select without --per-round is one line that names both."""
+    with pytest.raises(SettingsError, match="--over-select invites more devices than --per-round"):
+        load(devices=8, over_select=0.3)
+    assert load(devices=8, per_round=4, over_select=0.5).over_select == 0.5
