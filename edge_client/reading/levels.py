@@ -6,7 +6,7 @@ outliers: a surprise moves the level less than a Gaussian's would.
 
 from __future__ import annotations
 
-from math import exp, log, log1p
+from math import exp, log, sqrt
 from typing import NamedTuple
 
 from edge_client.reading.element import Choice, Element
@@ -15,12 +15,11 @@ from edge_client.reading.well_formed import END, START, STAYS_RAISED, UNBALANCED
 FREEDOM = 4.0  # of the Student-t
 MIDDLE_UNIT, SIZE_UNIT = 0.12, 0.25  # typical spreads: a step that lies as most do costs about nothing
 UNEXPLAINED = -3.5  # the log-likelihood of a place that has nothing to do with the line
-ANY_SIZE, ANY_SIZE_VARIANCE, ANY_MIDDLE_VARIANCE = -0.15, 0.4**2, 0.16**2
 
 _MIDDLE_DRIFT, _SIZE_DRIFT = 0.05**2, 0.07**2  # of a line, from symbol to symbol
+_ANY_SIZE, _ANY_SIZE_VARIANCE, _ANY_MIDDLE_VARIANCE = -0.15, 0.4**2, 0.16**2  # of symbols of any label
 _FIRST_SIZE = 0.45**2  # the variance of a first symbol's logarithmic size
 _DEEPEST = 3  # superscripts in superscripts
-_STAYS, _LEAVES = log(STAYS_RAISED), log1p(-STAYS_RAISED)
 
 # Superscripts on CROHME: by kind of base, how far the axis rises (in em; of a closing bracket or a fraction, above its
 # top) and by what factor the em shrinks, each with the normalised median deviation.
@@ -111,6 +110,11 @@ class Place(NamedTuple):
         prior: the log-probability of a symbol there, before its place is looked at.
         cost: of the levels that end with it.
         costs: of each kind of symbol, 0 where a kind is missing.
+        anything: how likely a symbol of which nothing is known is there if it lies as most do.
+        size: the logarithm of the longer side that most have, in pixels.
+        size_share: of the square of a miss of that, in the Student-t.
+        per_em: one over the em in pixels.
+        middle_share: as ``size_share``, of the middle; 0 where the axis is not known.
     """
 
     level: Level
@@ -118,6 +122,11 @@ class Place(NamedTuple):
     prior: float
     cost: float
     costs: dict[str, float]
+    anything: float
+    size: float
+    size_share: float
+    per_em: float
+    middle_share: float
 
 
 def places_after(levels: tuple[Level, ...]) -> list[Place]:
@@ -127,17 +136,38 @@ def places_after(levels: tuple[Level, ...]) -> list[Place]:
     share = raised_share(level.kind) if last < _DEEPEST else 0.0
     found = []
     if share:
-        raised = level.raised()
-        found.append(Place(raised, last + 1, log(share), 0.0, costs_after(START, unopened=True)))
+        found.append(_place(level.raised(), last + 1, share, 0.0))
     closed = 0.0
-    prior = log1p(-share)
+    chance = 1 - share
     for depth in range(last, -1, -1):
         level = levels[depth]
-        stays = _STAYS if depth else 0.0
-        found.append(Place(level, depth, prior + stays, closed, costs_after(level.kind, unopened=level.open == 0)))
-        closed += level.closed()
-        prior = _LEAVES
+        found.append(_place(level, depth, chance * STAYS_RAISED if depth else chance, closed))
+        if depth:
+            closed += level.closed()
+            chance = 1 - STAYS_RAISED
     return found
+
+
+def _place(level: Level, depth: int, chance: float, cost: float) -> Place:
+    size_variance = level.log_em_variance + _ANY_SIZE_VARIANCE
+    unlikely = size_variance / SIZE_UNIT**2
+    middle_share = 0.0
+    if level.axis_variance > 0.0:
+        middle_variance = level.axis_variance + _ANY_MIDDLE_VARIANCE
+        unlikely *= middle_variance / MIDDLE_UNIT**2
+        middle_share = 1 / (FREEDOM * middle_variance)
+    return Place(
+        level,
+        depth,
+        log(chance),
+        cost,
+        costs_after(level.kind, unopened=level.open == 0),
+        chance / sqrt(unlikely),
+        level.log_em + _ANY_SIZE,
+        1 / (FREEDOM * size_variance),
+        exp(-level.log_em),
+        middle_share,
+    )
 
 
 def _gain(known: float, variance: float, miss: float) -> float:

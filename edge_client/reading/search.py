@@ -16,9 +16,6 @@ from typing import Any, NamedTuple
 
 from edge_client.reading.element import Choice, Element, Path, Step
 from edge_client.reading.levels import (
-    ANY_MIDDLE_VARIANCE,
-    ANY_SIZE,
-    ANY_SIZE_VARIANCE,
     FREEDOM,
     MIDDLE_UNIT,
     SIZE_UNIT,
@@ -191,14 +188,18 @@ def _extend(
     """
     middle, log_size = element.middle, element.log_size
     any_symbol = 1e-9
-    for level, _, prior, _, _ in places:
-        any_symbol += exp(prior) * _any_likelihood(level, middle, log_size)
+    for level, _, _, _, _, anything, size, size_share, per_em, middle_share in places:
+        miss = log_size - size
+        tail = 1 + miss * miss * size_share
+        miss = (middle - level.axis) * per_em
+        tail *= 1 + miss * miss * middle_share
+        any_symbol += anything / (tail * tail * sqrt(tail))
     # Where nothing explains the place, that costs.
     so_far = state.score - max(log(any_symbol), UNEXPLAINED)
     least = bucket.least
     ways: list[_Way] = []
     for place in places:
-        (axis, axis_variance, log_em, log_em_variance, before, _, _), depth, prior, cost, costs = place
+        (axis, axis_variance, log_em, log_em_variance, before, _, _), depth, prior, cost, costs, *_ = place
         base = so_far + prior + cost
         begins = depth > 0 and before == START
         for choice in choices:
@@ -208,7 +209,7 @@ def _extend(
                 score += raised
             if score + _BEST_PLACE < least:
                 continue
-            # This runs thousands of times a picture: the two likelihoods (`_student`) share one logarithm.
+            # This runs thousands of times a picture: the two likelihoods, of size and middle, share one logarithm.
             variance = log_em_variance + size_variance
             miss = log_size - log_em - choice_size
             square = miss * miss
@@ -227,21 +228,6 @@ def _extend(
             if score >= least:
                 ways.append((score, state, element, choice, place))
     bucket.add(ways)
-
-
-def _any_likelihood(level: Level, middle: float, log_size: float) -> float:
-    """Return the likelihood of an element's place on a level where nothing is known of its label."""
-    variance = level.log_em_variance + ANY_SIZE_VARIANCE
-    miss = log_size - level.log_em - ANY_SIZE
-    tail = 1 + miss * miss / (FREEDOM * variance)
-    unlikely = variance * _SIZE_UNITS
-    if level.axis_variance > 0.0:
-        variance = level.axis_variance + ANY_MIDDLE_VARIANCE
-        miss = (middle - level.axis) / exp(level.log_em)
-        tail *= 1 + miss * miss / (FREEDOM * variance)
-        unlikely *= variance * MIDDLE_UNIT**-2
-    square = tail * tail
-    return 1 / sqrt(square * square * tail * unlikely)
 
 
 def _reached(way: _Way) -> _State:
