@@ -96,17 +96,30 @@ class InkPage:
 
     def box_in_picture(self, part: InkPart) -> Box:
         """Return the box of some ink in pixels of the picture, rounded outwards by less than a pixel."""
+        return self.boxes_in_picture([part])[0]
+
+    def boxes_in_picture(self, parts: Sequence[InkPart]) -> list[Box]:
+        """Return the boxes of several pieces of ink, each as `box_in_picture` does."""
+        if not parts:
+            return []
         # The ends of its rows have all corners of the ink's convex hull, which remain the outermost points.
-        inked = part.mask > 0
-        rows = np.flatnonzero(inked.any(axis=1))
-        first, last = inked.argmax(axis=1)[rows], part.width - 1 - inked[:, ::-1].argmax(axis=1)[rows]
-        points = np.ones((3, 2 * len(rows)))
-        points[0] = np.concatenate([first, last]) + (part.x + 0.5)
-        points[1] = np.concatenate([rows, rows]) + (part.y + 0.5)
-        mapped = self.to_picture @ points
-        xs, ys = mapped[0] / mapped[2], mapped[1] / mapped[2]
-        scale = float(np.sqrt(abs(np.linalg.det(self.to_picture[:2, :2]))))
-        half = scale / 2
-        left, top = int(np.floor(xs.min() - half + 0.5)), int(np.floor(ys.min() - half + 0.5))
-        right, bottom = int(np.ceil(xs.max() + half - 0.5)), int(np.ceil(ys.max() + half - 0.5))
-        return left, top, max(1, right - left), max(1, bottom - top)
+        ends = [_ends_of_rows(part) for part in parts]
+        starts = np.cumsum([0, *(points.shape[1] for points in ends[:-1])])
+        mapped = self.to_picture @ np.concatenate(ends, axis=1)
+        places = mapped[:2] / mapped[2]
+        half = float(np.sqrt(abs(np.linalg.det(self.to_picture[:2, :2])))) / 2
+        least = np.floor(np.minimum.reduceat(places, starts, axis=1) - half + 0.5).astype(int)
+        most = np.ceil(np.maximum.reduceat(places, starts, axis=1) + half - 0.5).astype(int)
+        sides = np.maximum(1, most - least)
+        return [(x, y, width, height) for x, y, width, height in np.concatenate([least, sides]).T.tolist()]
+
+
+def _ends_of_rows(part: InkPart) -> NDArray[np.float64]:
+    """Return the centres of the first and the last pixel of ink of every row, ``(3, points)``, homogeneous."""
+    rows = np.flatnonzero(part.mask.any(axis=1))
+    inked = part.mask[rows] > 0
+    ends = np.ones((3, 2, len(rows)))
+    ends[0, 0], ends[0, 1] = inked.argmax(axis=1), part.width - 1 - inked[:, ::-1].argmax(axis=1)
+    ends[0] += part.x + 0.5
+    ends[1] = rows + (part.y + 0.5)
+    return ends.reshape(3, -1)
