@@ -187,12 +187,13 @@ def _line(read: tuple[Path, LineInk], page: InkPage) -> Line:
     path, ink = read
     symbols = []
     shares = sureness(path, labels=ink.labels, em=ink.em)
-    for step, sure in zip(in_reading_order(path), shares, strict=True):
+    steps = in_reading_order(path)
+    boxes = page.boxes_in_picture([step.element.candidate.ink for step in steps])
+    for step, sure, box in zip(steps, shares, boxes, strict=True):
         candidate = step.element.candidate
         assert candidate.sample is not None
         label = step.choice.label
         alternatives = tuple(list(sure.items())[1 : _ALTERNATIVES + 1])
-        box = page.box_in_picture(candidate.ink)
         symbols.append(Symbol(label, box, sure[label], alternatives, candidate.ink, candidate.sample))
     left, top = min(symbol.box[0] for symbol in symbols), min(symbol.box[1] for symbol in symbols)
     right = max(symbol.box[0] + symbol.box[2] for symbol in symbols)
