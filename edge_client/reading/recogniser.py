@@ -13,7 +13,7 @@ from edge_client.reading.element import Candidate, Path
 from edge_client.reading.layout import LineInk, in_reading_order, lay_out, row_of_path
 from edge_client.reading.lines import lines
 from edge_client.reading.pictures import draw_candidates, draw_layout, draw_lines
-from edge_client.reading.rejection import is_maths
+from edge_client.reading.rejection import which_are_maths
 from edge_client.reading.result import Line, Reading, Symbol
 from edge_client.reading.segments import segments
 from edge_client.reading.sureness import sureness
@@ -115,7 +115,8 @@ class Recogniser:
             ]
             inks = [candidate.ink for _, ink in read for candidate in ink.candidates]
             trace.show("candidates", lambda: draw_candidates(page, inks))
-            found = tuple(_line(line, page) for line in read if all_is_maths or is_maths(line[0]))
+            maths = [True] * len(read) if all_is_maths else which_are_maths([path for path, _ in read])
+            found = tuple(_line(line, page) for line, kept in zip(read, maths, strict=True) if kept)
             trace.show("layout", lambda: draw_layout(page, found))
             return Reading(found, page, width, height)
 

@@ -25,6 +25,7 @@ _EQUAL, _EQUAL_TALL = 0.85, 1.2  # em, and times their width, between the stroke
 _ALIKE = 0.5  # of the shorter stroke that lies over or under the other one
 _LONGER = 2.2  # times the other stroke
 _THIN, _LONG = 0.4, 1.3  # em high, and times as wide as high: a stroke of an equals sign, slanted as it may be
+_THIN_OF_LENGTH = 0.35  # times as high as wide: likewise, where the rest of the page is small
 _SHORT = 0.25  # em: no stroke of a sign is shorter
 _DOT = 0.45  # em: a bar with only a smaller dot on either side is a division sign
 
@@ -116,7 +117,8 @@ def _signs_joined(found: list[Block], *, em: float) -> list[Block]:
         (
             block
             for block in found
-            if block.height < _THIN * em and block.width > max(_LONG * block.height, _SHORT * em)
+            if block.height < max(_THIN * em, _THIN_OF_LENGTH * block.width)
+            and block.width > max(_LONG * block.height, _SHORT * em)
         ),
         key=lambda block: block.middle,
     )
