@@ -42,7 +42,7 @@ class ClipToMedian:
     """Scales back an update that moved further than ``factor`` times the median of its round.
 
     The bound follows the training, whose steps grow shorter, without anybody choosing it: Nguyen et al. 2022, "FLAME:
-    Taming Backdoors in Federated Learning", section 4.3, adaptive clipping, with the factor 1. A minority of hostile
+    Taming Backdoors in Federated Learning", adaptive clipping, there with the factor 1. A minority of hostile
     devices moves the median no further than the honest ones' range.
 
     Args:

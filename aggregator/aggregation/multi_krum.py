@@ -19,9 +19,10 @@ from shared.tensors import Tensors
 class MultiKrum:
     """The plain mean of the ``m`` updates with the least scores of `Krum`: Blanchard et al. 2017, section 6, "m-Krum".
 
-    ``m = n - f - 2``, the most for which El Mhamdi et al. 2018, "The Hidden Vulnerability of Distributed Learning in
-    Byzantium", show that it keeps what Krum promises. It needs ``n ≥ 2f + 3``. An update counts once, however many
-    samples it claims.
+    The paper leaves ``m`` open, from Krum's own 1 to the mean's ``n``; here it is ``n - f``, as many as are honest at
+    the least. Fewer leave out honest devices in every round, and the same ones each time where devices differ. Where
+    hostile updates lie further out than the honest ones do, this is the mean of the honest. It needs ``n ≥ 2f + 3``.
+    An update counts once, however many samples it claims.
 
     Attributes:
         byzantine: the hostile updates assumed, f or f/n.
@@ -44,7 +45,7 @@ class MultiKrum:
         ranking = Ranking.of(
             updates, base=base, byzantine=self.byzantine, rule="multi-krum", gathered_bytes=self.gathered_bytes
         )
-        kept = len(ranking.devices) - ranking.hostile - 2
+        kept = len(ranking.devices) - ranking.hostile
         mean = Mean().combine(_Chosen(updates, sorted(ranking.best[:kept])), base=base)
         return Aggregate(mean.weights, mean.measurements | ranking.measurements(kept=kept))
 

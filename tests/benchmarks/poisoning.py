@@ -13,18 +13,21 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aggregator.aggregation import aggregation_for
 from deploy.simulate.attack import Attack, parse_attack
-from deploy.simulate.plan import make_plan
+from deploy.simulate.plan import SimulationPlan, make_plan
 from deploy.simulate.settings import SimulationSettings
+from shared.dataset import Dataset
 from tests.poisoned_fleet import PoisonedFleet, Trial
 
-DEVICES, ROUNDS, SHARE = 10, 5, 0.2
-TRAINING = {"local_epochs": 1, "optimizer": "adam", "lr": 0.002}
+DEVICES, ROUNDS, SAMPLES, SHARE = 10, 8, 250, 0.2
+TRAINING = {"optimizer": "adam", "lr": 0.002}
 
 AGGREGATIONS: dict[str, dict[str, Any]] = {
     "mean": {},
@@ -37,6 +40,8 @@ AGGREGATIONS: dict[str, dict[str, Any]] = {
     "multi-krum, clipped": {"rule": "multi-krum", "clip_to_median": 1.0},
 }
 """The options of each, see `aggregation_for`; clipped is ``--clip-to-median 1``."""
+
+RECOMMENDED = "multi-krum"
 
 ATTACKS = ("none", "sign-flip", "scale", "label-flip", "label-flip:10")
 
@@ -68,10 +73,36 @@ class Cell:
             self.caught.append(statistics.fmean(often[device] for device in trial.attackers))
 
 
-def settings_for(data: Path | None, *, devices: int, rounds: int, seed: int, attackers: float) -> SimulationSettings:
-    """The fleet: the most prolific writers, one epoch a round."""
-    given = {"devices": devices, "rounds": rounds, "seed": seed, "attackers": attackers, **TRAINING}
-    return SimulationSettings.load(given=given | ({"data": data} if data else {}), environ={})
+def fleet_of(
+    data: Path | None,
+    *,
+    seed: int,
+    devices: int = DEVICES,
+    rounds: int = ROUNDS,
+    samples: int = SAMPLES,
+    attackers: float = SHARE,
+) -> tuple[SimulationSettings, SimulationPlan]:
+    """Deal out the handwriting of the most prolific writers, one a device, so many samples each at the most.
+
+    Args:
+        data: any dataset; generated handwriting if None.
+        seed: of everything that is drawn.
+        devices: in the fleet.
+        rounds: of one epoch each.
+        samples: of a device, and ten times as many of the test set.
+        attackers: the share of the devices that attack.
+    """
+    given = {"devices": devices, "rounds": rounds, "seed": seed, "attackers": attackers, "local_epochs": 1}
+    settings = SimulationSettings.load(given=given | TRAINING | ({"data": data} if data else {}), environ={})
+    plan = make_plan(settings)
+    rng = np.random.default_rng([seed, samples])
+
+    def some(dataset: Dataset, most: int) -> Dataset:
+        return dataset.take(np.sort(rng.permutation(len(dataset))[:most]))
+
+    fleet = plan.fleets[0]
+    held = tuple(replace(device, data=some(device.data, samples)) for device in fleet.devices)
+    return settings, replace(plan, test=some(plan.test, 10 * samples), fleets=(replace(fleet, devices=held),))
 
 
 def main() -> None:
@@ -80,6 +111,7 @@ def main() -> None:
     options.add_argument("data", type=Path, nargs="?")
     options.add_argument("--devices", type=int, default=DEVICES)
     options.add_argument("--rounds", type=int, default=ROUNDS)
+    options.add_argument("--samples", type=int, default=SAMPLES)
     options.add_argument("--attackers", type=float, default=SHARE)
     options.add_argument("--seeds", type=int, nargs="+", default=[7, 8])
     options.add_argument("--aggregations", nargs="+", choices=list(AGGREGATIONS), default=list(AGGREGATIONS))
@@ -90,10 +122,14 @@ def main() -> None:
     }
     table = {(row, column): Cell() for row in chosen.aggregations for column in attacks}
     for seed in chosen.seeds:
-        settings = settings_for(
-            chosen.data, devices=chosen.devices, rounds=chosen.rounds, seed=seed, attackers=chosen.attackers
+        settings, plan = fleet_of(
+            chosen.data,
+            seed=seed,
+            devices=chosen.devices,
+            rounds=chosen.rounds,
+            samples=chosen.samples,
+            attackers=chosen.attackers,
         )
-        plan = make_plan(settings)
         names = [device.name for device in plan.fleets[0].devices]
         with (
             tempfile.TemporaryDirectory() as folder,

@@ -97,4 +97,9 @@ def test_events_are_lines_for_a_person() -> None:
         "bytes_up": 2.9e6, "bytes_down": 1.5e6,
     }  # fmt: skip
     assert in_words(done) == "round 3: accuracy 95.12%, 2 updates, 70 samples, 1.2 s, 2.9 MB up, 1.5 MB down"
+    judged = {"suspects": {"b": "length of the update 9, median of the round 1"}, "notice": "the weights stay"}
+    assert in_words(done | {"aggregation": judged}).splitlines()[1:] == [
+        "  suspected: b: length of the update 9, median of the round 1",
+        "  the weights stay",
+    ]
     assert in_words({"event": "closed"}) == ""
