@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 
 from deploy.chaos.broker import MortalBroker
-from tests.broker_fixtures import Ear
 from tests.faults.network_fleet import FleetAt, every_update_counted_once, fleet_at, own_mosquitto
 from tests.faults.process_fleet import NAMES, fleet, make_fleet, trainer, undisturbed
 
@@ -51,19 +50,3 @@ def test_the_fleet_goes_on_when_the_broker_is_back(
     summary = aggregator.end(within_s=180.0)
     assert summary.weights_sha256 == undisturbed
     assert every_update_counted_once(aggregator)
-
-
-def test_a_device_whose_place_is_taken_costs_nobody_the_round(
-    own_mosquitto: Callable[..., MortalBroker], fleet_at: FleetAt, ear: Callable[..., Ear]
-) -> None:
-    """Another client with its identifier throws it out and stays: whatever becomes of it, the quorum closes rounds."""
-    fleet = fleet_at(own_mosquitto())
-    devices = fleet.devices(*NAMES)
-    devices[1].until("connected")
-    ear(fleet.broker.address, client_id=f"{fleet.fleet}.b").link.start()
-    devices[1].until("disconnected")
-    aggregator = fleet.aggregator(quorum=1, min_devices=1, grace_s=0.1, deadline_s=5.0)
-    assert aggregator.end().finished
-    accepted = [(e["round"], e["device"]) for e in aggregator.all if e.get("verdict") == "accepted"]
-    assert len(accepted) == len(set(accepted))
-    assert {(1, "a"), (2, "a")} <= set(accepted)
