@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,10 +12,10 @@ from aggregator.checkpoints import Checkpoints
 from aggregator.store import CommittedRound, RunRecord, Store
 from shared.errors import ProtocolError, StorageError
 from shared.files import write_bytes
+from shared.set_aside import set_aside
 from shared.tensors import decode_tensors, sha256_of
 
 _CARD = "run.json"
-_BESIDE = ("", "-wal", "-shm")
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def recover(
         checkpoints: the weights of the last rounds.
         shapes: of the model's parameters.
         wrong: what is wrong with the database, for a person.
-        stamp: the time now, for the name under which the database is kept.
+        stamp: the time now, as it may stand in a file's name: the database is kept under it.
         name: the run's new one.
         now_unix_s: Unix time in seconds.
 
@@ -123,7 +122,7 @@ def recover(
             f"{wrong}, and the run cannot go on from its checkpoints: {folder} has {lacking}; take another --folder"
         )
     number, sha256 = found
-    kept = _set_aside(database, stamp=stamp)
+    kept = set_aside(database, stamp=stamp)
     record = replace(card.record, run=name, finished=False)
     RunCard(record, (*card.earlier, card.record.run)).write(folder)
     lines = {n: line for n, line in _metrics(folder, card).items() if n <= number}
@@ -133,7 +132,7 @@ def recover(
         rounds.append(CommittedRound(number, sha256, costs.get(number, _NO_COST) | {"weights_sha256": sha256}))
     with Store(database) as store:
         store.begin_recovered_run(record, rounds, metrics=lines, roster=roster, now_unix_s=now_unix_s)
-    reason = f"{wrong}; kept as {kept}" if kept else wrong
+    reason = f"{wrong}; kept as {kept.name}" if kept else wrong
     return Recovered(name, number, f"{reason}; the run goes on after round {number}, from its checkpoint")
 
 
@@ -213,22 +212,3 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(entry, dict):
             yield entry
-
-
-def _set_aside(database: Path, *, stamp: str) -> str:
-    """Rename the database and the files beside it; return its new name, empty if there is none."""
-    safe = re.sub(r"[^\w-]", "-", stamp)
-    kept = database.with_name(f"{database.stem}.damaged-{safe}{database.suffix}")
-    number = 1
-    while kept.exists():
-        number += 1
-        kept = database.with_name(f"{database.stem}.damaged-{safe}-{number}{database.suffix}")
-    there = database.exists()
-    try:
-        for beside in _BESIDE:
-            source = database.with_name(database.name + beside)
-            if source.exists():
-                source.rename(kept.with_name(kept.name + beside))
-    except OSError as error:
-        raise StorageError(f"{database} is damaged and cannot be set aside: {error.strerror or error}") from None
-    return kept.name if there else ""

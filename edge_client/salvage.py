@@ -8,12 +8,12 @@ nothing damaged, and nothing but samples, comes out. What was deleted is no long
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_client.sample_digest import digest_of_bytes
 from shared.sample import SIDE
 
 _PAGE_SIZES = (4096, 1024, 2048, 8192, 16384, 32768, 65536, 512)
@@ -109,7 +109,7 @@ def _sample(page: bytes, at: int) -> Salvaged | None:
         return None
     if not (isinstance(label, str) and isinstance(writer, str) and isinstance(source, str)):
         return None
-    if not isinstance(added, int | float) or hashlib.sha256(image + label.encode()).digest() != digest:
+    if not isinstance(added, int | float) or digest_of_bytes(image, label) != digest:
         return None
     return Salvaged(number, digest, image, label, writer, source, float(added), bool(more and more[0]))
 

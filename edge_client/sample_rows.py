@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_client.near_duplicates import alike, descriptors
 from shared.dataset import Dataset
 from shared.labels import LabelSet
 from shared.sample import SIDE
 
 _FRACTION_BYTES = 6
+_COMPARED_AT_ONCE = 1000
 
 
 def fractions(connection: sqlite3.Connection, labels: LabelSet | None) -> NDArray[np.float64]:
@@ -56,6 +58,31 @@ def sources(connection: sqlite3.Connection) -> NDArray[np.str_]:
     """Read where every sample came from, ``(n,) str``."""
     rows = connection.execute("SELECT source FROM samples ORDER BY digest")
     return np.array([source for (source,) in rows], dtype=np.str_)
+
+
+def everything_in(connection: sqlite3.Connection) -> Dataset:
+    """Read every sample."""
+    return datasets(connection, None, [np.ones(len(fractions(connection, None)), np.bool_)])[0]
+
+
+def has_alike(connection: sqlite3.Connection, pixels: bytes, label: str) -> bool:
+    """Say whether there is a sample with this label that is nearly this one, see `edge_client.near_duplicates`.
+
+    Args:
+        connection: to the store.
+        pixels: ``45 * 45`` bytes, row by row.
+        label: what they show.
+    """
+    one = descriptors(_pictures([pixels]))[0]
+    rows = connection.execute("SELECT image FROM samples WHERE label = ?", (label,))
+    while some := rows.fetchmany(_COMPARED_AT_ONCE):
+        if alike(one, descriptors(_pictures([image for (image,) in some]))):
+            return True
+    return False
+
+
+def _pictures(pixels: Sequence[bytes]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(pixels), np.uint8).reshape(-1, SIDE, SIDE)
 
 
 def _where(labels: LabelSet | None) -> tuple[str, tuple[str, ...]]:

@@ -11,33 +11,32 @@ about the same picture, and a picture that is nearly one already there is not st
 
 from __future__ import annotations
 
-import hashlib
 import io
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_client.near_duplicates import alike, descriptors
-from edge_client.salvage import salvage
-from edge_client.sample_rows import datasets, fractions, sources
-from edge_client.store_schema import BrokenStoreError, connect, set_aside
+from edge_client.sample_digest import digest_of, digest_of_bytes
+from edge_client.sample_rows import datasets, everything_in, fractions, has_alike, sources
+from edge_client.store_cap import enforce_cap
+from edge_client.store_mending import begin_anew
+from edge_client.store_schema import BrokenStoreError, connect
 from shared.dataset import Dataset
 from shared.errors import StorageError
 from shared.labels import LabelSet
 from shared.sample import SIDE, Sample
+from shared.set_aside import copies
 
 DEFAULT_MAX_SAMPLES = 20_000
 """About 45 MB on disk, and as much in memory while it is trained on."""
-
-_COMPARED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class SampleStore:
         try:
             connection = connect(path)
         except BrokenStoreError as error:
-            connection, notice = _begin_anew(path, str(error))
+            connection, notice = begin_anew(path, fault=str(error))
         return cls(path, connection, max_samples=max_samples, notice=notice)
 
     def close(self) -> None:
@@ -162,7 +161,7 @@ class SampleStore:
                 _rows(dataset, source, now),
             )
             added = connection.total_changes - before
-            left = self._enforce_cap(connection)
+            left = enforce_cap(connection, max_samples=self._max_samples)
         return Added(added=added, known=len(dataset) - added, left=left)
 
     def correct(
@@ -203,7 +202,7 @@ class SampleStore:
                 if kept is not None:
                     added += not kept[0]
                     connection.execute("UPDATE samples SET corrected = 1 WHERE digest = ?", (digest,))
-                elif self._has_alike(connection, pixels, label):
+                elif has_alike(connection, pixels, label):
                     alike_ones += 1
                 else:
                     connection.execute(
@@ -212,7 +211,7 @@ class SampleStore:
                         (digest, pixels, label, writer, source, now),
                     )
                     added += 1
-            left = self._enforce_cap(connection)
+            left = enforce_cap(connection, max_samples=self._max_samples)
         return Added(added, len(samples) - added - alike_ones, left, alike_ones, replaced)
 
     def delete(self, number: int) -> bool:
@@ -221,12 +220,24 @@ class SampleStore:
             return connection.execute("DELETE FROM samples WHERE id = ?", (number,)).rowcount == 1
 
     def delete_all(self) -> int:
-        """Delete every sample and wipe their pages from the file; return how many there were."""
+        """Delete every sample, wipe their pages from the file, and delete damaged stores that were set aside.
+
+        Returns:
+            How many samples there were in the store.
+
+        Raises:
+            StorageError: a file cannot be written, or a damaged store cannot be deleted.
+        """
         with self._writing() as connection:
             deleted = connection.execute("DELETE FROM samples").rowcount
         with self._reading() as connection:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        for damaged in copies(self.path):
+            try:
+                damaged.unlink(missing_ok=True)
+            except OSError as error:
+                raise StorageError(f"cannot delete the damaged store {damaged}: {error.strerror or error}") from None
         return deleted
 
     def samples(self, *, label: str | None = None, offset: int = 0, limit: int = 100) -> list[StoredSample]:
@@ -260,7 +271,7 @@ class SampleStore:
         The arrays are those of `Dataset.save`, which the importers read, and ``source``, ``(n,) str``.
         """
         with self._snapshot() as connection:
-            everything, source = _everything(connection), sources(connection)
+            everything, source = everything_in(connection), sources(connection)
         packed = io.BytesIO()
         np.savez_compressed(packed, X=everything.images, y=everything.labels, writer=everything.writers, source=source)
         return packed.getvalue()
@@ -268,7 +279,7 @@ class SampleStore:
     def dataset(self) -> Dataset:
         """Return every sample, in the order of the digests."""
         with self._snapshot() as connection:
-            return _everything(connection)
+            return everything_in(connection)
 
     def split(self, *, holdout: float, labels: LabelSet | None = None) -> tuple[Dataset, Dataset]:
         """Return the samples to train on and those held out, each in the order of the digests.
@@ -291,14 +302,6 @@ class SampleStore:
         with self._snapshot() as connection:
             return datasets(connection, labels, [self._held(connection, holdout, labels)])[0]
 
-    def _has_alike(self, connection: sqlite3.Connection, pixels: bytes, label: str) -> bool:
-        one = descriptors(_pictures([pixels]))[0]
-        rows = connection.execute("SELECT image FROM samples WHERE label = ?", (label,))
-        while some := rows.fetchmany(_COMPARED_AT_ONCE):
-            if alike(one, descriptors(_pictures([image for (image,) in some]))):
-                return True
-        return False
-
     def _held(self, connection: sqlite3.Connection, holdout: float, labels: LabelSet | None) -> NDArray[np.bool_]:
         if not 0 <= holdout < 1:
             raise ValueError(f"expected 0 <= holdout < 1, got {holdout}")
@@ -306,17 +309,6 @@ class SampleStore:
         if held.all():
             held[:] = False
         return held
-
-    def _enforce_cap(self, connection: sqlite3.Connection) -> int:
-        counts = dict(connection.execute("SELECT label, count(*) FROM samples GROUP BY label"))
-        leaving = _surplus(counts, cap=self._max_samples) if self._max_samples else {}
-        for label, surplus in leaving.items():
-            connection.execute(
-                "DELETE FROM samples WHERE id IN (SELECT id FROM samples WHERE label = ?"
-                " ORDER BY corrected, id LIMIT ?)",
-                (label, surplus),
-            )
-        return sum(leaving.values())
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -349,34 +341,6 @@ class SampleStore:
                 raise
 
 
-def _begin_anew(path: Path, fault: str) -> tuple[sqlite3.Connection, str]:
-    """Set a damaged store aside, and make one of what can be read of it; return it and what a person is to know."""
-    kept = set_aside(path, stamp=time.strftime("%Y%m%d-%H%M%S"))
-    connection = connect(path)
-    try:
-        found = salvage(kept)
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(
-                "INSERT INTO samples (id, digest, image, label, writer, source, added_unix_s, corrected)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (astuple(sample) for sample in found),
-            )
-    except (sqlite3.Error, OSError) as error:
-        connection.close()
-        # Where it does not fit on the disk, say, it is tried again at the next start.
-        path.unlink(missing_ok=True)
-        kept.rename(path)
-        raise StorageError(f"the sample store {path} is damaged ({fault}), and cannot be mended now: {error}") from None
-    said = f"the sample store {path} is damaged ({fault}): kept as {kept.name}; {len(found):,} samples of it are whole"
-    return connection, f"{said} and are used, any others are lost" if found else f"{said}, a new one is begun"
-
-
-def digest_of(image: NDArray[np.uint8], label: str) -> bytes:
-    """Return a sample's identity: SHA-256 over its 2,025 pixels and its label, 32 bytes."""
-    return digest_of_bytes(np.ascontiguousarray(image).tobytes(), label)
-
-
 def _in_words(error: sqlite3.Error) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -386,40 +350,6 @@ def _in_words(error: sqlite3.Error) -> str:
     return str(error)
 
 
-def digest_of_bytes(pixels: bytes, label: str) -> bytes:
-    """Return what `digest_of` does, from the pixels in their order, row by row."""
-    return hashlib.sha256(pixels + label.encode()).digest()
-
-
-def _everything(connection: sqlite3.Connection) -> Dataset:
-    return datasets(connection, None, [np.ones(len(fractions(connection, None)), np.bool_)])[0]
-
-
-def _pictures(pixels: Sequence[bytes]) -> NDArray[np.uint8]:
-    return np.frombuffer(b"".join(pixels), np.uint8).reshape(-1, SIDE, SIDE)
-
-
 def _rows(dataset: Dataset, source: str, now: float) -> Iterator[tuple[bytes, bytes, str, str, str, float]]:
     for image, label, writer in zip(dataset.images, dataset.labels, dataset.writers, strict=True):
         yield digest_of(image, str(label)), image.tobytes(), str(label), str(writer), source, now
-
-
-def _surplus(counts: dict[str, int], *, cap: int) -> dict[str, int]:
-    """Say how many samples of each label must leave, if always one of the most frequent label does."""
-    surplus = sum(counts.values()) - cap
-    if surplus <= 0:
-        return {}
-    # The greatest level to which every label can be cut so that no more than the cap stay.
-    low, high = 0, max(counts.values())
-    while low < high:
-        level = (low + high + 1) // 2
-        if sum(min(count, level) for count in counts.values()) <= cap:
-            low = level
-        else:
-            high = level - 1
-    leaving = {label: count - low for label, count in counts.items() if count > low}
-    # Between this level and the next there is room for some: the last labels keep one more each.
-    spare = cap - sum(min(count, low) for count in counts.values())
-    for label in sorted(leaving, reverse=True)[:spare]:
-        leaving[label] -= 1
-    return {label: leaves for label, leaves in leaving.items() if leaves}

@@ -1,4 +1,4 @@
-"""The sample store's file: recognised, brought up to date by numbered steps, set aside when it is broken."""
+"""The sample store's file: recognised, brought up to date by numbered steps, told from a broken one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ APPLICATION_ID = 0x496E6B53
 
 _MAGIC = b"SQLite format 3\x00"
 _STEPS = "edge_client.migrations"
-_SIDECARS = ("", "-wal", "-shm")
 
 
 class BrokenStoreError(Exception):
@@ -56,23 +55,6 @@ def connect(path: Path) -> sqlite3.Connection:
             connection.close()
         raise
     return connection
-
-
-def set_aside(path: Path, *, stamp: str) -> Path:
-    """Rename a damaged store and the files beside it, so that nothing in it is lost; return its new name."""
-    kept = path.with_name(f"{path.stem}.damaged-{stamp}{path.suffix}")
-    number = 1
-    while kept.exists():
-        number += 1
-        kept = path.with_name(f"{path.stem}.damaged-{stamp}-{number}{path.suffix}")
-    try:
-        for sidecar in _SIDECARS:
-            source = path.with_name(path.name + sidecar)
-            if source.exists():
-                source.rename(kept.with_name(kept.name + sidecar))
-    except OSError as error:
-        raise StorageError(f"the sample store {path} is damaged and cannot be set aside: {error.strerror}") from None
-    return kept
 
 
 def _is_store(path: Path) -> bool:

@@ -68,6 +68,14 @@ def storage_error(doing: str, error: OSError) -> StorageError:
     return kind(f"{doing}: {error.strerror or error}")
 
 
+def unfinished(path: Path) -> Path:
+    """Name the file beside ``path`` under which another program writes what is to take its place.
+
+    It is removed, with what that program keeps beside it, by `remove_unfinished`.
+    """
+    return path.with_name(f".{path.name}{_UNFINISHED}")
+
+
 def remove_unfinished(*folders: Path) -> int:
     """Remove what writes left behind in these folders when their process was killed; return how many files.
 
@@ -75,7 +83,7 @@ def remove_unfinished(*folders: Path) -> int:
     """
     removed = 0
     for folder in folders:
-        for file in folder.glob(f".*{_UNFINISHED}"):
+        for file in folder.glob(f".*{_UNFINISHED}*"):
             file.unlink(missing_ok=True)
             removed += 1
     return removed

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_client.sample_store import SampleStore, _surplus, digest_of
+from edge_client.sample_digest import digest_of
+from edge_client.sample_store import SampleStore
+from edge_client.store_cap import surplus
 from edge_client.store_schema import APPLICATION_ID
 from shared.dataset import Dataset
 from shared.errors import StorageError
+from shared.files import unfinished
 from shared.labels import LabelSet
 
 
@@ -140,7 +143,7 @@ def test_surplus_is_what_one_by_one_would_take(counts: dict[str, int], cap: int)
         most = max(left.values())
         left[min(label for label in left if left[label] == most)] -= 1
     expected = {label: counts[label] - left[label] for label in counts if counts[label] > left[label]}
-    assert _surplus(counts, cap=cap) == expected
+    assert surplus(counts, cap=cap) == expected
 
 
 def test_samples_can_be_deleted_and_leave_no_trace(path: Path) -> None:
@@ -239,6 +242,38 @@ def test_a_damaged_store_is_set_aside(path: Path) -> None:
     kept = list(path.parent.glob("samples.damaged-*.sqlite"))
     assert len(kept) == 1
     assert kept[0].stat().st_size > 200 * 2025
+
+
+def test_a_store_that_cannot_be_mended_now_is_mended_later(path: Path) -> None:
+    """Where the new store cannot be written, the damaged one stays where it was, and the next start reads it."""
+    with SampleStore.open(path) as store:
+        store.add(dataset(200), source="x")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096 * 20)
+    damaged = path.read_bytes()
+    in_the_way = unfinished(path)
+    in_the_way.mkdir()
+    with pytest.raises(StorageError, match="cannot be mended now"):
+        SampleStore.open(path)
+    assert path.read_bytes() == damaged
+    assert list(path.parent.glob("*.damaged-*")) == []
+    in_the_way.rmdir()
+    with SampleStore.open(path) as store:
+        assert len(store) >= 150
+
+
+def test_deleting_everything_deletes_damaged_stores_too(path: Path) -> None:
+    """Who deletes their data has none left in the folder, in a damaged file neither."""
+    with SampleStore.open(path) as store:
+        store.add(dataset(50), source="x")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096 * 5)
+    with SampleStore.open(path) as store:
+        assert list(path.parent.glob("samples.damaged-*"))
+        store.delete_all()
+        assert list(path.parent.glob("samples.damaged-*")) == []
 
 
 def test_a_folder_is_no_store(tmp_path: Path) -> None:
