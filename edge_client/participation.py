@@ -1,4 +1,4 @@
-"""Carries out what the agent decides: has it fetched, trains, keeps the update, publishes it.
+"""Carries out what the agent decides: has it fetched, trained (`edge_client.round_training`), published.
 
 One thread, the device's own, calls everything here. What ends elsewhere (a training) comes back through ``later``,
 which runs a function on that thread.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -31,22 +30,19 @@ from edge_client.agent import (
 from edge_client.blob_cache import BlobCache
 from edge_client.governor import Governor
 from edge_client.outbox import Outbox
+from edge_client.round_training import RoundTraining
 from edge_client.sample_store import SampleStore
 from edge_client.supplies import Supplies
 from edge_client.trainer import Trainer
-from edge_client.training_job import Trained, TrainingJob
 from edge_client.uplink import Uplink, in_vain
 from shared.crash_points import reach
-from shared.errors import InkfleetError, ProtocolError, StorageError
-from shared.messages import BlobRef, Failure, ModelRef, Reply, RoundManifest, Score, ServerState, UpdateManifest
+from shared.errors import ProtocolError, StorageError
+from shared.messages import Failure, ModelRef, Reply, RoundManifest, ServerState, UpdateManifest
 
 Event = dict[str, Any]
 
 GOVERNOR_INTERVAL_S = 30.0
 """How often a training that may not begin is asked for again, in seconds."""
-
-PROGRESS_INTERVAL_S = 0.2
-"""The least time between two reports of a training's progress, in seconds."""
 
 _ACKNOWLEDGED_POLL_S = 0.05
 _NO_SAMPLES = "it holds no samples"
@@ -95,11 +91,9 @@ class Participation:
         self._holdout = holdout
         self._store = store
         self._outbox = outbox
-        self._trainer = trainer
         self._governor = governor
         self._uplink = uplink
         self._adopter = adopter
-        self._later = later
         self._emit = emit
         self._clock = clock
         self._unix_clock = unix_clock
@@ -115,7 +109,19 @@ class Participation:
             uniform=uniform,
             clock=clock,
         )
-        self._job: TrainingJob | None = None
+        self._training = RoundTraining(
+            device,
+            split=lambda labels: store.split(holdout=holdout, labels=labels),
+            trainer=trainer,
+            outbox=outbox,
+            chunk_bytes=lambda: uplink.chunk_bytes,
+            trained=self._trained,
+            failed=lambda manifest, reason: self._give_up(RoundKey.of(manifest), reason),
+            later=later,
+            emit=emit,
+            clock=clock,
+            unix_clock=unix_clock,
+        )
         self._governor_at: float | None = None
         self._objection = ""
         self._failed: RoundKey | None = None
@@ -233,7 +239,7 @@ class Participation:
 
     def stop(self) -> None:
         """End what runs; what is on the disk stays."""
-        self._stop_training()
+        self._training.stop()
 
     # -- effects ------------------------------------------------------------------------------------------------------
 
@@ -249,7 +255,7 @@ class Participation:
                 case StartTraining(manifest):
                     self._train(manifest)
                 case StopTraining():
-                    self._stop_training()
+                    self._training.stop()
                 case Offer(update):
                     self._count_offer()
                     self._uplink.offer(update, expiry_s=self._expiry_s())
@@ -306,78 +312,17 @@ class Participation:
     # -- training -----------------------------------------------------------------------------------------------------
 
     def _train(self, manifest: RoundManifest) -> None:
-        said_at = 0.0
-
-        def on_batch(done: int, total: int) -> None:
-            nonlocal said_at
-            reach("training")
-            if done == total or self._clock() >= said_at + PROGRESS_INTERVAL_S:
-                said_at = self._clock()
-                event = {"event": "progress", "round": manifest.round, "batch": done, "batches": total}
-                self._later(partial(self._emit, event))
-
-        job = self._job = TrainingJob(
-            device=self._device,
-            manifest=manifest,
+        self._training.begin(
+            manifest,
             model=self._supplies.model(manifest),
             weights=self._supplies.weights(manifest),
-            split=lambda labels: self._store.split(holdout=self._holdout, labels=labels),
-            on_batch=on_batch,
-            clock=self._unix_clock,
+            fetch_s=self._supplies.fetch_s,
         )
-        self._emit({"event": "training", "round": manifest.round, "epochs": manifest.plan.local_epochs})
-        future = self._trainer.submit(job)
-        future.add_done_callback(lambda done: self._later(partial(self._training_ended, job, done)))
 
-    def _stop_training(self) -> None:
-        if self._job is not None:
-            self._job.stop.set()
-            self._job = None
-
-    def _training_ended(self, job: TrainingJob, future: Future[Trained]) -> None:
-        if job is not self._job:
-            return
-        self._job = None
-        key = RoundKey.of(job.manifest)
-        if future.cancelled():
-            return
-        error = future.exception()
-        if error is not None:
-            self._give_up(key, in_words(error))
-            return
-        trained = future.result()
-        metrics = trained.metrics.model_copy(update={"fetch_s": self._supplies.fetch_s})
-        try:
-            update = UpdateManifest(
-                run=key.run,
-                round=key.round,
-                attempt=job.manifest.attempt,
-                samples=trained.samples,
-                base=key.base,
-                blob=BlobRef.of(trained.blob, chunk_bytes=self._uplink.chunk_bytes),
-                metrics=metrics,
-            )
-            self._outbox.put(update, trained.blob)
-            reach("update kept")
-        except (StorageError, ProtocolError) as problem:
-            self._give_up(key, str(problem))
-            return
-        self._blob = trained.blob
-        self._emit(
-            {
-                "event": "trained",
-                "run": key.run,
-                "round": key.round,
-                "samples": trained.samples,
-                "loss": metrics.train.loss,
-                "accuracy": metrics.train.accuracy,
-                "holdout_before": _accuracy(metrics.holdout_before),
-                "holdout_after": _accuracy(metrics.holdout_after),
-                "train_s": round(metrics.train_s, 3),
-            }
-        )
+    def _trained(self, manifest: RoundManifest, update: UpdateManifest, blob: bytes) -> None:
+        self._blob = blob
         self._act(self._agent.trained(update, self._clock()))
-        self._adopt(job.manifest)
+        self._adopt(manifest)
 
     def _give_up(self, key: RoundKey | None, reason: str) -> None:
         if key is None:
@@ -416,16 +361,3 @@ class Participation:
         remaining_s = manifest.deadline_unix_s - self._unix_clock() if manifest is not None else 0.0
         # The two clocks may differ, so that neither a deadline long past nor one far away is believed.
         return min(max(remaining_s, 60.0), 3600.0)
-
-
-def in_words(error: BaseException) -> str:
-    """Say in one line why a training failed."""
-    if isinstance(error, InkfleetError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "there is not enough memory to train"
-    return f"training failed: {type(error).__name__}: {' '.join(str(error).split())}"
-
-
-def _accuracy(score: Score | None) -> float | None:
-    return None if score is None else score.accuracy
