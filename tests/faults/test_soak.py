@@ -1,6 +1,6 @@
 """A hundred devices, three hundred rounds, and somebody who kills: nothing grows, nothing leaks, nothing is lost.
 
-It takes half an hour on two cores. ``INKFLEET_SOAK_ROUNDS`` makes it shorter for a first look.
+It takes half an hour on two cores. ``INKFLEET_TEST_SOAK_ROUNDS`` makes it shorter for a first look.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3 * 3600)]
 
 DEVICES = 100
-ROUNDS = int(os.environ.get("INKFLEET_SOAK_ROUNDS", "300"))
+ROUNDS = int(os.environ.get("INKFLEET_TEST_SOAK_ROUNDS", "300"))
 MOST_GROWTH = 0.05
 
 TINY = """
