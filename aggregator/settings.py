@@ -138,7 +138,7 @@ class AggregatorSettings(Settings):
     )
     chunk_bytes: int = Field(DEFAULT_CHUNK_BYTES, ge=256, le=1 << 28, description="size of a chunk, in bytes")
     gather_ms: NotNegative = Field(
-        50.0, description="how long requests are gathered before a broadcast, in milliseconds"
+        250.0, description="how long requests are gathered before a broadcast, in milliseconds, unless all have asked"
     )
     quiet_s: Positive = Field(
         5.0, description="after so many seconds without a chunk, a device is told what is lacking of its update"

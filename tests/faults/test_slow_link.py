@@ -86,7 +86,7 @@ def test_a_device_behind_a_slow_link(link: Link, fleet_at: FleetAt, undisturbed:
         call += ["--broker", f"mqtt://{link.address}:{broker.address.port}", "--insecure"]
         device = Process("device", *call, "--no-page", "--no-adopt", "--holdout", "0", prefix=link.prefix)
         try:
-            aggregator = fleet.aggregator(deadline_s=3000.0)
+            aggregator = fleet.aggregator(deadline_s=3000.0, gather_ms=250)
             assert aggregator.end(within_s=1500.0).weights_sha256 == undisturbed
             down, up = link.counted()
         finally:
