@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 from shared.messages import BlobRef, Want
 from shared.transfer import chunk_of, indices_of
 
+# A device may ask for a blob so many times over, and for so many chunks besides; each new offer allows for once more.
+# Its wants are small and what they bring about is large: one device must not keep the line busy for ever.
+_MOST_TIMES = 16
+_MOST_BESIDES = 64
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -30,7 +35,10 @@ class _Offered:
     # Chunk index → the devices that asked for it and have not been sent it.
     wanted: dict[int, set[str]] = field(default_factory=dict)
     due_at: float = 0.0
+    # Of the audience.
     asked: set[str] = field(default_factory=set)
+    # Device → how many chunks it was granted.
+    granted: dict[str, int] = field(default_factory=dict)
     # The chunk that went out last; the next one goes on from there.
     last: int = -1
 
@@ -41,7 +49,7 @@ class Broadcast:
     The first want for a blob opens a window of ``gather_s``; the window ends early when every device of its audience
     has asked. Then the wanted chunks are due, in rising order, from the blobs by turns. A want that comes while chunks
     are going out joins in for those that have not gone yet; what it missed comes after the last one. Whoever asks for
-    one chunk or one blob again and again keeps nobody from the others.
+    one chunk or one blob again and again keeps nobody from the others, and is sent a blob sixteen times at most.
 
     Memory is bounded: the blobs offered, and one set of names for each of their chunks; wants for other blobs are
     counted and passed over.
@@ -56,6 +64,8 @@ class Broadcast:
         self._audience: frozenset[str] = frozenset()
         self.unknown_wants = 0
         """How many wants named a blob that is not offered."""
+        self.excessive_wants = 0
+        """How many wants were of devices that had asked for the whole blob again and again."""
 
     def offer(self, blobs: Iterable[tuple[BlobRef, bytes]], *, audience: Collection[str]) -> None:
         """Offer these blobs, and no others.
@@ -70,6 +80,10 @@ class Broadcast:
             known = self._offered.get(ref.sha256)
             same = known is not None and known.ref == ref
             offered[ref.sha256] = known if known is not None and same else _Offered(ref, data)
+            if known is not None and same:
+                known.granted = {
+                    name: count - ref.chunks for name, count in known.granted.items() if count > ref.chunks
+                }
         self._offered = offered
 
     def want(self, device: str, want: Want, *, now: float) -> None:
@@ -78,11 +92,19 @@ class Broadcast:
         if blob is None:
             self.unknown_wants += 1
             return
+        granted = blob.granted.get(device, 0)
+        if granted >= _MOST_TIMES * blob.ref.chunks + _MOST_BESIDES:
+            self.excessive_wants += 1
+            return
         if not blob.wanted:
             blob.due_at, blob.last = now + self._gather_s, -1
         for index in indices_of(want.ranges, chunks=blob.ref.chunks):
-            blob.wanted.setdefault(index, set()).add(device)
-        blob.asked.add(device)
+            askers = blob.wanted.setdefault(index, set())
+            granted += device not in askers
+            askers.add(device)
+        blob.granted[device] = granted
+        if device in self._audience:
+            blob.asked.add(device)
         if blob.wanted and self._audience and self._audience <= blob.asked:
             blob.due_at = now
 

@@ -36,6 +36,8 @@ class _Incoming:
     asked: int = 0
     # All chunks are there, and the update is being checked.
     handed_over: bool = False
+    # When it was opened, or a chunk came that was lacking.
+    grew_at: float = 0.0
     # How often the whole did not have its hash.
     garbled: int = 0
 
@@ -51,7 +53,8 @@ class Receiver:
 
     Args:
         max_update_bytes: a larger update is refused.
-        max_total_bytes: of all assemblies; a device whose update finds no room repeats its manifest, and is heard then.
+        max_total_bytes: of all assemblies; where they leave no room, those that have not grown for `LONGEST_QUIET_S`
+            give way. A device whose update finds none, or gave way, repeats its manifest, and is heard then.
         quiet_s: see above, in seconds.
     """
 
@@ -93,9 +96,11 @@ class Receiver:
         assembly = Assembly(manifest.blob, max_bytes=self._max_update_bytes)
         self.forget(device)
         if self._total_bytes + manifest.blob.size_bytes > self._max_total_bytes:
+            self._make_room(now)
+        if self._total_bytes + manifest.blob.size_bytes > self._max_total_bytes:
             return None
         self._total_bytes += manifest.blob.size_bytes
-        known = self._incoming[device] = _Incoming(manifest, assembly, now, now + self._quiet_s)
+        known = self._incoming[device] = _Incoming(manifest, assembly, now, now + self._quiet_s, grew_at=now)
         # After a restart of either side nothing is on its way: there is no use in waiting for it.
         return None if manifest.follows else self._ask(device, known, now)
 
@@ -106,7 +111,8 @@ class Receiver:
             self.dropped_chunks += 1
             return None
         try:
-            known.assembly.add(index, payload)
+            if known.assembly.add(index, payload):
+                known.grew_at = now
         except ProtocolError:
             self.dropped_chunks += 1
             return None
@@ -153,6 +159,12 @@ class Receiver:
     def next_quiet_at(self) -> float | None:
         """When `quiet` may next have something to say; None while nothing is arriving."""
         return min((self._due_at(known) for known in self._incoming.values() if not known.handed_over), default=None)
+
+    def _make_room(self, now: float) -> None:
+        """Drop what has not grown for long: devices that announce updates and never send them take no other's place."""
+        for device in [name for name, known in self._incoming.items() if now - known.grew_at >= self.LONGEST_QUIET_S]:
+            if not self._incoming[device].handed_over:
+                self.forget(device)
 
     def _due_at(self, known: _Incoming) -> float:
         """When to ask a device for what stays away."""

@@ -24,6 +24,8 @@ from shared.topics import DeviceTopic, Topics
 _SAY_DROPPED_EVERY_S = 10.0
 # Nor one whose updates are refused again and again.
 _MOST_REFUSALS_SAID = 1000
+# Nor one that comes and goes without end: so many comings and goings of a device are told in a round.
+_MOST_CHANGES_SAID = 100
 
 
 class Reception:
@@ -73,6 +75,7 @@ class Reception:
         self._last_want_at = float("-inf")
         self._dropped, self._dropped_said_at = 0, float("-inf")
         self._refusals_said = 0
+        self._changes_said: dict[str, int] = {}
         # Devices known by nothing but a state that the broker had kept.
         self._unheard: set[str] = set()
 
@@ -147,6 +150,7 @@ class Reception:
     def round_opened(self, round_number: int) -> None:
         """Drop what is still arriving for other rounds."""
         self._refusals_said = 0
+        self._changes_said.clear()
         self._receiver.keep_only(round_number=round_number)
 
     def rest(self, rests: Iterable[Rest]) -> None:
@@ -228,7 +232,9 @@ class Reception:
                 failure = presence.failure
                 if failure is not None and failure.run == self._run:
                     events.append(DeviceDeclined(device, failure.round, failure.attempt, failure.reason))
-        if online != (before is not None and before.online):
+        said = self._changes_said.get(device, 0)
+        if online != (before is not None and before.online) and said < _MOST_CHANGES_SAID:
+            self._changes_said[device] = said + 1
             self._log.say("device", device=device, online=online, devices=len(self._registry.online()))
         return events if online else (DeviceGone(device),)
 

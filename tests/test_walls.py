@@ -28,3 +28,15 @@ def test_the_command_line_opens_without_anything_heavy() -> None:
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert "LOADED []" in shown.stdout
     assert "simulate" in shown.stdout
+
+
+def test_whoever_has_no_identity_loads_no_cryptography() -> None:
+    """A simulation, a device with its page and the live window go without it: it takes a tenth of a second to load."""
+    code = (
+        "import sys\n"
+        "import deploy.simulate.runner, deploy.cli.live, edge_client.service, edge_client.page.server\n"
+        "import aggregator.service\n"
+        "print('LOADED', sorted({'cryptography', 'shared.identity'} & set(sys.modules)))\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "LOADED []" in shown.stdout

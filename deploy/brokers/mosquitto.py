@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from deploy.brokers import secure_files, tether
+from deploy.brokers import tether
 from shared.errors import BrokerError, SettingsError
 from shared.files import write_bytes
 
@@ -79,6 +79,8 @@ def configure_secure(broker_folder: Path, *, folder: Path) -> tuple[list[str], i
         BrokerError: Mosquitto is not installed.
         SettingsError: there is no such configuration.
     """
+    from deploy.brokers import secure_files  # loads `cryptography`, which a broker for one machine has no use for
+
     program = _program()
     source = broker_folder / secure_files.CONFIGURATION
     try:

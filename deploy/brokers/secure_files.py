@@ -44,6 +44,8 @@ max_inflight_messages 100
 # connection of whoever is denied a message, which a device that was just revoked would answer by trying for ever.)
 max_queued_messages 100000
 max_queued_bytes 268435456
+# A member that fills the memory, with retained messages for one, is disconnected; the machine goes on.
+memory_limit 1073741824
 # Control messages do not wait for company.
 set_tcp_nodelay true
 # Each connection, and each one refused, is a line in the log.

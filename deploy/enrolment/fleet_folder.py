@@ -27,7 +27,7 @@ from deploy.brokers import secure_files
 from deploy.enrolment.certificates import Authority, certificate_pem, key_pem, new_key, serial_of
 from deploy.enrolment.credentials import equip_aggregator, equip_device, issued
 from deploy.enrolment.fleet_files import load, publish, read_certificate, read_record
-from deploy.enrolment.names import BROKER, check_device, check_host
+from deploy.enrolment.names import BROKER, check_device, check_folder, check_host
 from deploy.enrolment.record import FleetRecord, Issued, Withdrawn
 from shared import identity, roster
 from shared.errors import RunError, SettingsError, StorageError
@@ -116,6 +116,7 @@ class FleetFolder:
             raise SettingsError(f"{self.folder} {what}; choose another --folder (nothing was changed)")
         now = self._clock()
         place = self.folder.absolute()
+        broker_folder = check_folder(broker_folder or str(place / BROKER))
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             # Made aside and put in place in one step: a fleet is whole, or not there. mkdtemp makes it its owner's.
@@ -136,7 +137,7 @@ class FleetFolder:
                 hosts=tuple(hosts),
                 port=port,
                 password_port=password_port,
-                broker_folder=broker_folder or str(place / BROKER),
+                broker_folder=broker_folder,
                 aggregator_key="",
                 broker=aside._certify_broker(authority, hosts, now=now, days=days),
                 aggregator=Issued(serial="0", not_after=now),
@@ -211,7 +212,7 @@ class FleetFolder:
         """Take devices out of the fleet.
 
         Raises:
-            SettingsError: one is unknown, or revoked already; then nothing has changed.
+            SettingsError: one is unknown, or revoked already; then nobody else was revoked, and the lists are whole.
             RunError, StorageError: see `enroll`.
         """
         with self._held():
@@ -221,6 +222,8 @@ class FleetFolder:
                 if member is None:
                     raise SettingsError(f"no device {name} is enrolled; inkfleet fleet list shows those that are")
                 if member.revoked:
+                    # The lists that follow from it may not be written yet: the disk was full, or the command killed.
+                    publish(self.folder, *load(self.folder), now=self._clock())
                     raise SettingsError(f"device {name} was revoked already")
                 listed = _with(listed, _revoked(member, self._clock()))
             publish(self.folder, authority, record, listed, now=self._clock())
@@ -255,7 +258,7 @@ class FleetFolder:
             record = record.having(
                 hosts=tuple(hosts) or record.hosts,
                 password_port=password_port or record.password_port,
-                broker_folder=broker_folder or record.broker_folder,
+                broker_folder=check_folder(broker_folder or record.broker_folder),
             )
             if record.port == record.password_port:
                 raise SettingsError(f"port {record.port} cannot be for certificates and for passwords; take another")
@@ -267,7 +270,7 @@ class FleetFolder:
 
         Args:
             days: how long its certificate is good.
-            at_once: revoke the former certificate now.
+            at_once: revoke every former certificate now.
             new_signing_key: change the key that devices check: every device has to be renewed then.
 
         Raises:
@@ -286,9 +289,11 @@ class FleetFolder:
                         f"the aggregator's signing key is not at {file}: copy the file back, or take --new-signing-key"
                     )
                 signing_key = Identity.load(file, role="aggregator").signing_key
+            good = tuple(one for one in (*record.former_aggregators, record.aggregator) if now < one.not_after)
             if at_once:
-                gone = Withdrawn(serial=record.aggregator.serial, since=now)
-                record = record.having(withdrawn=(*record.withdrawn, gone))
+                gone = tuple(Withdrawn(serial=one.serial, since=now) for one in good)
+                record, good = record.having(withdrawn=(*record.withdrawn, *gone)), ()
+            record = record.having(former_aggregators=good)
             record = self._certify_aggregator(authority, record, signing_key, now=now, days=days)
             publish(self.folder, authority, record, listed, now=now)
 

@@ -41,3 +41,14 @@ def check_host(host: str) -> None:
             raise SettingsError(
                 f"broker host {host!r} is neither a host name nor an IP address; give no scheme and no port"
             ) from None
+
+
+def check_folder(folder: str) -> str:
+    """Return a folder's path if it can stand in a broker's configuration, where a line's end would begin an option.
+
+    Raises:
+        SettingsError: it has a character that is not printed.
+    """
+    if not folder.isprintable():
+        raise SettingsError(f"folder {folder!r} cannot stand in the broker's configuration; take another")
+    return folder

@@ -47,7 +47,8 @@ class FleetRecord(BaseModel):
         passwords: the hashes of devices that have a password, by name.
         broker: the broker's certificate.
         aggregator: the aggregator's.
-        withdrawn: former certificates of the aggregator's and the broker's.
+        former_aggregators: the aggregator's before that, which are good still.
+        withdrawn: former certificates of the aggregator's that are good no more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +63,7 @@ class FleetRecord(BaseModel):
     passwords: dict[str, str] = {}
     broker: Issued
     aggregator: Issued
+    former_aggregators: tuple[Issued, ...] = ()
     withdrawn: tuple[Withdrawn, ...] = ()
 
     def url(self, *, with_password: bool) -> str:

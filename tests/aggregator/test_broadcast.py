@@ -130,3 +130,18 @@ def test_whoever_asks_is_sent_what_it_asked_for(asks: list[tuple[str, list[tuple
                 askers.setdefault(index, set()).add(device)
     sent = {chunk.index: chunk.askers for chunk in drain(broadcast, now=9.0)}
     assert sent == {index: len(devices) for index, devices in askers.items()}
+
+
+def test_a_want_without_end_is_granted_so_many_times() -> None:
+    """One device asks for everything again and again: it is sent a blob so often and no more; others are served."""
+    broadcast, chunks = offered("a"), 0
+    for second in range(100):
+        broadcast.want("z", want((0, 8)), now=float(second))
+        chunks += len(drain(broadcast, now=second + 0.5))
+    assert 16 * 8 <= chunks <= 16 * 8 + 64 + 8
+    assert broadcast.excessive_wants > 0
+    broadcast.want("a", want((0, 8)), now=200.0)
+    assert len(drain(broadcast, now=201.0)) == 8
+    broadcast.offer([(REF, DATA)], audience=["a"])
+    broadcast.want("z", want((0, 8)), now=202.0)
+    assert len(drain(broadcast, now=203.0)) == 8

@@ -157,3 +157,21 @@ def test_while_chunks_of_others_come_a_device_is_not_told_that_its_own_are_lost(
         send(inbox, "b", second, now=float(second), data=data)
         told += [float(second) for lacking in inbox.quiet(now=float(second)) if lacking.device == "a"]
     assert told[0] == 61.0
+
+
+def test_updates_that_never_come_give_way() -> None:
+    """Devices that announce updates and send a first chunk over and over do not keep the room from those that send."""
+    inbox = receiver(total=2 * len(DATA))
+    for device in ("x", "y"):
+        inbox.manifest(device, manifest(), now=0.0)
+    for second in range(0, 60, 10):
+        send(inbox, "x", 0, now=float(second))
+        send(inbox, "y", second // 10, now=float(second))
+    inbox.manifest("a", manifest(), now=59.0)
+    assert send(inbox, "a", 0, now=59.0) is None
+    assert inbox.dropped_chunks == 1
+    inbox.manifest("a", manifest(), now=61.0)
+    assert [send(inbox, "a", index, now=61.0) for index in range(10)][-1] is not None
+    send(inbox, "y", 9, now=62.0)
+    assert inbox.dropped_chunks == 1
+    assert inbox.total_bytes == 2 * len(DATA)

@@ -20,7 +20,7 @@ from deploy.brokers.mosquitto import executable as mosquitto_executable
 from deploy.brokers.secure_files import configuration, password_hash
 from deploy.cli import main
 from deploy.enrolment import FleetFolder
-from shared.errors import SettingsError
+from shared.errors import SettingsError, StorageError
 from shared.identity import Identity
 from shared.roster import Roster
 
@@ -103,6 +103,16 @@ def test_a_host_that_cannot_be_is_refused(tmp_path: Path, host: str) -> None:
     with pytest.raises(SettingsError, match="broker host"):
         FleetFolder(tmp_path / "fleet").init(fleet="school", hosts=(host,))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_writes_no_options_into_the_brokers_configuration(fleet: FleetFolder, tmp_path: Path) -> None:
+    """A path with the end of a line in it is refused, and nothing has changed."""
+    before = contents(fleet.folder)
+    with pytest.raises(SettingsError, match="cannot stand in"):
+        fleet.renew_broker(broker_folder="/etc/x\nallow_anonymous true")
+    assert contents(fleet.folder) == before
+    with pytest.raises(SettingsError, match="cannot stand in"):
+        FleetFolder(tmp_path / "a\nb").init(fleet="school", hosts=("localhost",))
 
 
 def test_enrolments_at_the_same_time_wait_for_one_another(fleet: FleetFolder) -> None:
@@ -203,6 +213,37 @@ def test_the_aggregators_signing_key_stays(fleet: FleetFolder) -> None:
     (place / "identity.pem").unlink()
     with pytest.raises(SettingsError, match="--new-signing-key"):
         fleet.renew_aggregator()
+
+
+def test_every_former_certificate_of_the_aggregators_is_revoked_at_once(fleet: FleetFolder) -> None:
+    """Not the last alone: whoever stole one may have stolen the one before, which is good still."""
+    fleet.renew_aggregator()
+    fleet.renew_aggregator()
+    assert revoked(fleet) == set()
+    fleet.renew_aggregator(at_once=True)
+    assert len(revoked(fleet)) == 3
+    fleet.renew_aggregator(at_once=True)
+    assert len(revoked(fleet)) == 4
+
+
+def test_a_revocation_that_was_cut_short_is_done_whole_the_next_time(
+    fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fills after the roster was written: the same command again writes what the broker goes by."""
+    fleet.enroll(["kitchen"])
+
+    def full(*_: object, **__: object) -> None:
+        raise StorageError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("deploy.enrolment.fleet_files._write_if_changed", full)
+        with pytest.raises(StorageError):
+            fleet.revoke(["kitchen"])
+    assert revoked(fleet) == set()
+    with pytest.raises(SettingsError, match="revoked already"):
+        fleet.revoke(["kitchen"])
+    assert len(revoked(fleet)) == 1
+    assert "user kitchen" in (fleet.folder / "broker" / "acl").read_text()
 
 
 def test_without_the_authoritys_key_nobody_is_enrolled(fleet: FleetFolder) -> None:
