@@ -36,6 +36,7 @@ from aggregator.ledger import RoundLedger
 from aggregator.patience import Patience
 from aggregator.receiver import Arrived
 from aggregator.reception import Reception, rejected
+from aggregator.round_notice import RoundNotice
 from aggregator.run import Run, shapes_of
 from aggregator.sender import Sender
 from aggregator.settings import AggregatorSettings
@@ -45,16 +46,11 @@ from aggregator.workbench import Averaged, Broke, Examined, Garbled, Outcome, Wo
 from shared.crash_points import reach
 from shared.errors import RunError
 from shared.files import write_bytes
-from shared.messages import MAX_MESSAGE_BYTES, BlobRef, ModelRef, RoundManifest, Score, UpdateManifest
+from shared.messages import BlobRef, ModelRef, Score, UpdateManifest
 from shared.mqtt import Message
 from shared.rising_numbers import RisingNumbers
 from shared.signing import Check
-from shared.topics import Topics
 from tflite_models.bundle import ModelBundle
-
-# An open round is published again after so many seconds, then after twice as many, and so on: a broker whose queue for
-# a device was full has dropped it, retained or not.
-_REPEAT_ROUND_S = 10.0
 
 # A wait is told again after so many seconds.
 _SAY_WAIT_EVERY_S = 15.0
@@ -110,7 +106,6 @@ class Coordinator:
         self._clock = clock
         self._wall_clock = wall_clock
         self._shapes = shapes_of(model)
-        self._topics = Topics(settings.fleet)
         self._engine = RoundEngine(settings.run_plan(), resume=run.resume)
         self._reception = Reception(
             settings,
@@ -124,13 +119,20 @@ class Coordinator:
             check=parts.check,
         )
         self._reception.rest(run.resume.rests)
+        self._notice = RoundNotice(
+            settings,
+            run=run.run,
+            sender=parts.sender,
+            sequence=parts.sequence,
+            patience=parts.patience,
+            clock=clock,
+            wall_clock=wall_clock,
+        )
         self._base, self._base_data, self._base_sha256 = run.weights, run.data, run.sha256
         self._next: Averaged | None = None
         self._committed = run.resume.committed
         self._ledger: RoundLedger | None = None
         self._ledger_round = 0
-        self._published: bytes | None = None
-        self._repeat_at, self._repeat_s = float("inf"), _REPEAT_ROUND_S
         self._wait: Wait | None = None
         self._wait_said = ("", float("-inf"))
         self._unmeasured: list[int] = []
@@ -163,7 +165,7 @@ class Coordinator:
     @property
     def wake_at(self) -> float:
         """When `tick` is to be called at the latest, on the clock."""
-        return min(self._wait.until if self._wait else float("inf"), self._reception.wake_at, self._repeat_at)
+        return min(self._wait.until if self._wait else float("inf"), self._reception.wake_at, self._notice.repeat_at)
 
     @property
     def done(self) -> bool:
@@ -191,12 +193,11 @@ class Coordinator:
                 self._tell(DeviceGone(device))
         self._tell(Tick())
         self._reception.ask_quiet()
-        self._repeat_round()
+        self._notice.repeat()
 
     def link_up(self) -> None:
         """The broker is there (again): say what it may have forgotten, and ask for what it may have lost."""
-        if self._published is not None:
-            self._parts.sender.control(self._topics.round, self._published, retain=True)
+        self._notice.say_again()
         self._reception.ask_all()
 
     def message(self, message: Message) -> None:
@@ -327,8 +328,8 @@ class Coordinator:
             raise RunError(effect.reason)
 
     def _publish(self, effect: PublishRound) -> None:
-        settings, now, wall = self._settings, self._clock(), self._wall_clock()
         if effect.phase == "open":
+            now, wall = self._clock(), self._wall_clock()
             self._parts.store.open_round(self._run, effect, now_unix_s=wall)
             reach("round recorded")
             self._reception.round_opened(effect.round)
@@ -345,53 +346,24 @@ class Coordinator:
         online = self._reception.online
         audience = online if effect.phase == "finished" else set(effect.invited) & set(online)
         self._parts.sender.offer(blobs, audience=audience)
-        message = RoundManifest(
-            run=self._run,
-            round=effect.round,
-            rounds=settings.rounds,
-            phase=effect.phase,
-            attempt=effect.attempt,
-            invited=effect.invited,
-            quorum=effect.quorum,
-            deadline_unix_s=wall + min(max(effect.deadline - now, 0.0), 1e9),
-            model=ModelRef(name=self._model.manifest.name[:200], manifest=manifest, program=program, reader=reader),
+        name = self._model.manifest.name[:200]
+        said_bytes = self._notice.publish(
+            effect,
+            model=ModelRef(name=name, manifest=manifest, program=program, reader=reader),
             weights=weights,
-            plan=settings.training_plan(round_number=max(1, effect.round)),
-            sequence=self._next_sequence(),
         )
-        published = message.encode()
-        if len(published) > MAX_MESSAGE_BYTES:
-            raise RunError(
-                f"round {effect.round}: a manifest that names all {len(effect.invited)} devices has {len(published):,} "
-                f"bytes, and devices take {MAX_MESSAGE_BYTES:,}; invite fewer with --per-round"
-            )
-        self._published = published
-        self._repeat_s = _REPEAT_ROUND_S
-        self._repeat_at = now + self._repeat_s if effect.phase == "open" else float("inf")
         if self._ledger is not None:
-            self._ledger.manifest_bytes_down += len(self._published) * len(online)
-        self._parts.sender.control(self._topics.round, self._published, retain=True)
+            self._ledger.manifest_bytes_down += said_bytes * len(online)
         if effect.phase == "open":
             self._parts.log.say(
                 "opened",
                 run=self._run,
                 round=effect.round,
-                rounds=settings.rounds,
+                rounds=self._settings.rounds,
                 attempt=effect.attempt,
                 invited=list(effect.invited),
                 quorum=effect.quorum,
             )
-
-    def _next_sequence(self) -> int:
-        sequence = self._parts.sequence.next()
-        self._parts.patience.insist(lambda: self._parts.sequence.remember(sequence))
-        return sequence
-
-    def _repeat_round(self) -> None:
-        if self._clock() >= self._repeat_at and self._published is not None:
-            self._parts.sender.control(self._topics.round, self._published, retain=True)
-            self._repeat_s *= 2
-            self._repeat_at = self._clock() + self._repeat_s
 
     def _blobs(self, chunk_bytes: int) -> list[tuple[BlobRef, bytes]]:
         """The model's manifest, its two programs and the weights, as they are offered; hashes are known already."""

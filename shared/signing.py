@@ -29,7 +29,8 @@ SIGNATURE_BYTES = 64
 _CONTEXT = b"inkfleet control message, version 1\0"
 _OPENING, _CLOSING = b',"signature":"', b'"}'
 _BASE64_BYTES = 4 * -(-SIGNATURE_BYTES // 3)
-_TAIL_BYTES = len(_OPENING) + _BASE64_BYTES + len(_CLOSING)
+TAIL_BYTES = len(_OPENING) + _BASE64_BYTES + len(_CLOSING)
+"""A signed message is at most so much longer than without its signature, in bytes."""
 _TAIL = re.compile(re.escape(_OPENING) + rb"([A-Za-z0-9+/]{%d}==)" % (_BASE64_BYTES - 2) + re.escape(_CLOSING) + rb"\Z")
 
 
@@ -113,7 +114,7 @@ class KeyCheck:
         """
         from cryptography.exceptions import InvalidSignature
 
-        tail = _TAIL.match(payload[-_TAIL_BYTES:])
+        tail = _TAIL.match(payload[-TAIL_BYTES:])
         if tail is None:
             raise ProtocolError(f"{topic}: expected a signed message, got one without a signature")
         try:
@@ -124,7 +125,7 @@ class KeyCheck:
             raise ProtocolError(f"{topic}: the signature is not base64")
         key = self._key_of(topic)
         try:
-            key.verify(signature, _signed(topic, payload[:-_TAIL_BYTES]))
+            key.verify(signature, _signed(topic, payload[:-TAIL_BYTES]))
         except InvalidSignature:
             raise ProtocolError(f"{topic}: the signature does not fit the message and the enrolled key") from None
 

@@ -607,7 +607,7 @@ def test_a_fleet_too_large_for_a_manifest_is_told_to_invite_fewer(
     serve: Callable[..., Running], devices: Callable[..., FakeDevice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A manifest that devices would refuse to read ends the run, instead of leaving it to wait for them."""
-    monkeypatch.setattr("aggregator.coordinator.MAX_MESSAGE_BYTES", 500)
+    monkeypatch.setattr("aggregator.round_notice.MAX_MESSAGE_BYTES", 500)
     devices("a")
     with pytest.raises(RunError, match=r"names all 1 devices has [\d,]+ bytes, and devices take 500; .* --per-round"):
         serve(rounds=1).end()
