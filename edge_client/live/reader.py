@@ -15,6 +15,7 @@ from edge_client.live.frame import LiveFrame
 from edge_client.live.rate import Rate
 from edge_client.live.stabiliser import Stabiliser
 from edge_client.live.valuation import Solves, Valuation
+from edge_client.reading.recent import RecentlyRead
 from edge_client.reading.result import Reading
 from shared.errors import InkfleetError
 
@@ -29,8 +30,8 @@ _NO_PICTURE, _DARK = (720, 1280, 3), 32  # what is shown until a camera has give
 class Reads(Protocol):
     """Reads pictures; see `edge_client.reading.Recogniser`."""
 
-    def read(self, picture: Picture) -> Reading:
-        """Read one."""
+    def read(self, picture: Picture, *, recent: RecentlyRead | None = None) -> Reading:
+        """Read one, as a frame after those that ``recent`` knows."""
 
 
 class Gives(Protocol):
@@ -82,6 +83,7 @@ class LiveReader:
     ) -> None:
         self.source = source
         self._recogniser = recogniser
+        self._recent = RecentlyRead()
         self._weights = weights
         self._on_update = on_update
         self._clock = clock
@@ -228,7 +230,7 @@ class LiveReader:
         self._fault = ""
         stable = None
         try:
-            reading = self._recogniser.read(frame.picture)
+            reading = self._recogniser.read(frame.picture, recent=self._recent)
         except InkfleetError as error:
             self._fault = str(error)
         except Exception as error:  # one picture that cannot be read must not end a service

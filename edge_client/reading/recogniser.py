@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,12 @@ from edge_client.reading.element import Candidate, Path
 from edge_client.reading.layout import LineInk, in_reading_order, lay_out, row_of_path
 from edge_client.reading.lines import lines
 from edge_client.reading.pictures import draw_candidates, draw_layout, draw_lines
+from edge_client.reading.recent import RecentlyRead
 from edge_client.reading.rejection import which_are_maths
 from edge_client.reading.result import Line, Reading, Symbol
 from edge_client.reading.segments import segments
 from edge_client.reading.sureness import sureness
-from edge_client.vision.ink import InkPage, InkPart
+from edge_client.vision.ink import Box, InkPage, InkPart
 from edge_client.vision.trace import Trace
 from shared.labels import LabelSet
 from shared.sample import canonical_samples
@@ -73,12 +75,20 @@ class Recogniser:
         self._reader = FrozenReader(bundle, weights=weights, threads=self._threads)
         self._bundle = bundle
 
-    def read(self, picture: NDArray[np.uint8], *, all_is_maths: bool = False, trace: Trace | None = None) -> Reading:
+    def read(
+        self,
+        picture: NDArray[np.uint8],
+        *,
+        all_is_maths: bool = False,
+        recent: RecentlyRead | None = None,
+        trace: Trace | None = None,
+    ) -> Reading:
         """Read a picture, grey ``(height, width)`` or BGR ``(height, width, 3)``, uint8.
 
         Args:
             picture: to read.
             all_is_maths: whatever is written is meant as maths, so that nothing is left out for being hard to read.
+            recent: of the camera that the picture is a frame of: ink that has hardly changed is not classified again.
             trace: told of every step.
         """
         from edge_client.vision import find_ink
@@ -86,10 +96,17 @@ class Recogniser:
         trace = trace or Trace()
         page = find_ink(picture, trace=trace)
         height, width = picture.shape[:2]
-        return self.read_page(page, width=width, height=height, all_is_maths=all_is_maths, trace=trace)
+        return self.read_page(page, width=width, height=height, all_is_maths=all_is_maths, recent=recent, trace=trace)
 
     def read_page(
-        self, page: InkPage, *, width: int, height: int, all_is_maths: bool = False, trace: Trace | None = None
+        self,
+        page: InkPage,
+        *,
+        width: int,
+        height: int,
+        all_is_maths: bool = False,
+        recent: RecentlyRead | None = None,
+        trace: Trace | None = None,
     ) -> Reading:
         """Read ink that was found already.
 
@@ -98,11 +115,14 @@ class Recogniser:
             width: of the picture it was found in, in pixels.
             height: of the picture it was found in, in pixels.
             all_is_maths: see `read`.
+            recent: see `read`.
             trace: told of every step.
         """
         trace = trace or Trace()
         with self._reading:
             reader = self._reader
+            if recent is not None:
+                recent.begin(reader)
             atoms = page.parts
             if not 0 < len(atoms) <= MOST_PARTS:
                 return Reading((), page, width, height)
@@ -111,12 +131,16 @@ class Recogniser:
                 groups = [[atoms[i] for i in group] for group in lines(atoms, em=em)]
             trace.show("reading lines", lambda: draw_lines(page, groups))
             read = [
-                _likeliest(group, page.ink_width, reader, trace) for group in groups if len(group) <= MOST_ON_A_LINE
+                _likeliest(group, page.ink_width, reader, recent, trace)
+                for group in groups
+                if len(group) <= MOST_ON_A_LINE
             ]
-            inks = [candidate.ink for _, ink in read for candidate in ink.candidates]
-            trace.show("candidates", lambda: draw_candidates(page, inks))
-            maths = [True] * len(read) if all_is_maths else which_are_maths([path for path, _ in read])
-            found = tuple(_line(line, page) for line, kept in zip(read, maths, strict=True) if kept)
+            trace.show("candidates", lambda: draw_candidates(page, [one.ink for of in read for one in of.candidates]))
+            anew = [one for one in read if isinstance(one, _LaidOut)]
+            maths = [True] * len(anew) if all_is_maths else which_are_maths([one.path for one in anew])
+            nonsense = {id(one) for one, is_maths in zip(anew, maths, strict=True) if not is_maths}
+            with trace.step("sureness"):
+                found = tuple(_line(one, page, recent) for one in read if id(one) not in nonsense)
             trace.show("layout", lambda: draw_layout(page, found))
             return Reading(found, page, width, height)
 
@@ -150,7 +174,7 @@ class Recogniser:
                 reader.manifest.labels,
                 fixed or {},
             )
-            lines[line] = _line((lay_out(ink), ink), reading.page)
+            lines[line] = _line(_LaidOut(lay_out(ink), ink), reading.page, None)
         return Reading(tuple(lines), reading.page, reading.width, reading.height)
 
 
@@ -159,45 +183,96 @@ def typical_em(inks: Sequence[InkPart]) -> float:
     return float(np.percentile([max(ink.width if ink.width < 2 * ink.height else 0, ink.height) for ink in inks], 70))
 
 
-def _classify(found: Sequence[Candidate], reader: FrozenReader) -> None:
+def _classify(found: Sequence[Candidate], reader: FrozenReader, recent: RecentlyRead | None = None) -> None:
+    if recent is not None:
+        new = recent.take_over(found)
+        _classify([candidate for candidate, _ in new], reader)
+        for candidate, look in new:
+            recent.remember(candidate, look)
+        return
+    if not found:
+        return
     samples = canonical_samples([candidate.ink.mask for candidate in found])
     for candidate, sample, logits in zip(found, samples, reader.logits(samples), strict=True):
         candidate.sample, candidate.logits = sample, logits
 
 
-def _likeliest(parts: Sequence[InkPart], ink_width: float, reader: FrozenReader, trace: Trace) -> tuple[Path, LineInk]:
+@dataclass(frozen=True, eq=False)
+class _LaidOut:
+    """A line that was laid out in this picture."""
+
+    path: Path
+    ink: LineInk
+
+    @property
+    def candidates(self) -> Sequence[Candidate]:
+        return self.ink.candidates
+
+
+@dataclass(frozen=True, eq=False)
+class _AsBefore:
+    """A line that stands as it stood in the frame before, and where its symbols are now."""
+
+    line: Line
+    symbols: Sequence[Candidate]
+    candidates: Sequence[Candidate]
+
+
+def _likeliest(
+    parts: Sequence[InkPart], ink_width: float, reader: FrozenReader, recent: RecentlyRead | None, trace: Trace
+) -> _LaidOut | _AsBefore:
     """Read the ink of a line, also with the bars freed that touch something, and return what is likelier."""
     em = typical_em(parts)
     without = freed(parts, em=em, ink_width=ink_width)
-    best: tuple[Path, LineInk] | None = None
+    best: _LaidOut | None = None
     for inks, cost in ((parts, 0.0), (without, _FREED)):
         if inks is None:
             continue
         with trace.step("segments"):
-            pieces = segments(inks, em=em, read=lambda new: _classify(new, reader))
+            pieces = segments(inks, em=em, read=lambda new: _classify(new, reader, recent))
+        if recent is not None and without is None and (before := recent.line(pieces.candidates)) is not None:
+            return _AsBefore(*before, pieces.candidates)
         ink = LineInk(pieces.atoms, pieces.components, pieces.candidates, em, reader.manifest.labels, {})
         with trace.step("layout"):
             path = lay_out(ink)
-        if best is None or path.score + cost > best[0].score:
-            best = (path, ink)
+        if best is None or path.score + cost > best.path.score:
+            best = _LaidOut(path, ink)
     assert best is not None
     return best
 
 
-def _line(read: tuple[Path, LineInk], page: InkPage) -> Line:
-    path, ink = read
+def _line(read: _LaidOut | _AsBefore, page: InkPage, recent: RecentlyRead | None) -> Line:
+    if isinstance(read, _AsBefore):
+        return _moved(read, page)
+    path, ink = read.path, read.ink
     symbols = []
     shares = sureness(path, labels=ink.labels, em=ink.em)
-    steps = in_reading_order(path)
-    boxes = page.boxes_in_picture([step.element.candidate.ink for step in steps])
-    for step, sure, box in zip(steps, shares, boxes, strict=True):
-        candidate = step.element.candidate
+    candidates = [step.element.candidate for step in in_reading_order(path)]
+    labels = [step.choice.label for step in in_reading_order(path)]
+    boxes = page.boxes_in_picture([candidate.ink for candidate in candidates])
+    for candidate, label, sure, box in zip(candidates, labels, shares, boxes, strict=True):
         assert candidate.sample is not None
-        label = step.choice.label
         alternatives = tuple(list(sure.items())[1 : _ALTERNATIVES + 1])
         symbols.append(Symbol(label, box, sure[label], alternatives, candidate.ink, candidate.sample))
-    left, top = min(symbol.box[0] for symbol in symbols), min(symbol.box[1] for symbol in symbols)
-    right = max(symbol.box[0] + symbol.box[2] for symbol in symbols)
-    bottom = max(symbol.box[1] + symbol.box[3] for symbol in symbols)
     confidence = float(np.prod([symbol.confidence for symbol in symbols]))
-    return Line(row_of_path(path), tuple(symbols), (left, top, right - left, bottom - top), confidence)
+    line = Line(row_of_path(path), tuple(symbols), _around(boxes), confidence)
+    if recent is not None:
+        recent.keep_line(line, candidates=ink.candidates, symbols=candidates)
+    return line
+
+
+def _moved(read: _AsBefore, page: InkPage) -> Line:
+    """Return a line as it was, with its symbols where they are now."""
+    boxes = page.boxes_in_picture([candidate.ink for candidate in read.symbols])
+    symbols = tuple(
+        replace(symbol, box=box, ink=candidate.ink)
+        for symbol, box, candidate in zip(read.line.symbols, boxes, read.symbols, strict=True)
+    )
+    return replace(read.line, symbols=symbols, box=_around(boxes))
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    """Return the box around boxes."""
+    left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    right, bottom = max(box[0] + box[2] for box in boxes), max(box[1] + box[3] for box in boxes)
+    return left, top, right - left, bottom - top

@@ -12,6 +12,7 @@ from edge_client.expression import text_of
 from edge_client.expression.row import Row
 from edge_client.expression.value import Value
 from edge_client.live.reader import LiveReader
+from edge_client.reading.recent import RecentlyRead
 from edge_client.reading.result import Reading
 from tests.edge_client.live.readings import a_line, a_reading
 
@@ -63,7 +64,7 @@ class ScriptedRecogniser:
     def __init__(self, texts: dict[int, str | Exception]) -> None:
         self.texts = texts
 
-    def read(self, picture: Picture) -> Reading:
+    def read(self, picture: Picture, *, recent: RecentlyRead | None = None) -> Reading:
         height, width = picture.shape[:2]
         text = self.texts[int(picture[0, 0, 0])]
         if isinstance(text, Exception):

@@ -1,0 +1,103 @@
+"""What is taken over from the frame before: ink that stands still, and nothing else."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge_client.expression import text_of
+from edge_client.reading import Reading, RecentlyRead, Recogniser
+from edge_client.reading.recent import FRESH_EVERY
+from tests.reading_scenes import draw_scene
+from tflite_models.bundle import builtin_bundle
+from tflite_models.runtime.weights import initial_weights
+from tflite_models.shipped_weights import default_weights
+
+Picture = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Recogniser:
+    """A reader with the weights that ship."""
+    return Recogniser(builtin_bundle("algebra"), weights=default_weights("algebra"))
+
+
+def frame(text: str, *, number: int = 0, seed: int = 7) -> Picture:
+    """A camera's frame of a text: each has its own noise, and is moved by a pixel or two."""
+    rng = np.random.default_rng([seed, number])
+    picture = draw_scene(text, width=640, height=360, symbol_px=60, turn_deg=0.2, seed=seed).picture
+    move = cv2.getRotationMatrix2D((320, 180), 0.2 * np.sin(number), 1)
+    move[:, 2] += (np.sin(2 * number), np.cos(2 * number))
+    moved = cv2.warpAffine(picture, move, (640, 360), borderMode=cv2.BORDER_REPLICATE)
+    return np.clip(moved + rng.normal(0, 4, moved.shape), 0, 255).astype(np.uint8)
+
+
+def texts(reading: Reading) -> list[str]:
+    return [text_of(line.row) for line in reading.lines]
+
+
+def test_ink_that_stands_still_is_not_read_again(recogniser: Recogniser) -> None:
+    """Frames of one paper differ by noise: nearly all is taken over, and the symbols are where they are now."""
+    recent = RecentlyRead()
+    first = recogniser.read(frame("3x+7=22"), recent=recent)
+    assert recent.taken_over == 0
+    for number in range(1, 6):
+        again = recogniser.read(frame("3x+7=22", number=number), recent=recent)
+        assert recent.taken_over >= 0.8 * len(first.lines[0].symbols)
+        assert texts(again) == texts(first) == ["3x+7=22"]
+        boxes = [symbol.box for symbol in again.lines[0].symbols]
+        fresh = recogniser.read(frame("3x+7=22", number=number))
+        assert boxes == [symbol.box for symbol in fresh.lines[0].symbols]
+
+
+@pytest.mark.parametrize(("before", "after"), [("3+4", "3+7"), ("3+4=7", "3+4"), ("12", "1+2"), ("x2", "x^2")])
+def test_what_changes_is_read_at_once(recogniser: Recogniser, before: str, after: str) -> None:
+    """A symbol that is another, is gone, came or moved gives the reading that a first look gives."""
+    recent = RecentlyRead()
+    recogniser.read(frame(before), recent=recent)
+    now = frame(after, number=1)
+    assert texts(recogniser.read(now, recent=recent)) == texts(recogniser.read(now))
+
+
+def test_a_stroke_that_is_added_is_seen(recogniser: Recogniser) -> None:
+    """One stroke through a minus makes it a plus in the very next frame."""
+    recent, picture = RecentlyRead(), np.full((240, 480), 235, np.uint8)
+    cv2.line(picture, (60, 70), (60, 170), 30, 7)
+    cv2.line(picture, (180, 120), (270, 120), 30, 7)
+    cv2.line(picture, (380, 70), (380, 170), 30, 7)
+    assert texts(recogniser.read(picture, recent=recent)) == ["1-1"]
+    cv2.line(picture, (225, 75), (225, 165), 30, 7)
+    assert texts(recogniser.read(picture, recent=recent)) == ["1+1"]
+
+
+def test_other_weights_read_everything_anew(recogniser: Recogniser) -> None:
+    """What weights in use before said is forgotten with them."""
+    bundle = builtin_bundle("algebra")
+    one = Recogniser(bundle, weights=default_weights("algebra"))
+    recent = RecentlyRead()
+    one.read(frame("3x+7=22"), recent=recent)
+    one.adopt(initial_weights(bundle.manifest, seed=1))
+    now = frame("3x+7=22", number=1)
+    got = one.read(now, recent=recent, all_is_maths=True)
+    assert recent.taken_over == 0
+    assert texts(got) == texts(one.read(now, all_is_maths=True))
+
+
+def test_one_bad_frame_is_not_believed_for_long(recogniser: Recogniser) -> None:
+    """Every twentieth frame is read without regard to those before it."""
+    recent, picture = RecentlyRead(), frame("3x+7=22")
+    taken = []
+    for _ in range(2 * FRESH_EVERY):
+        recogniser.read(picture, recent=recent)
+        taken.append(recent.taken_over)
+    assert [number for number, count in enumerate(taken) if count == 0] == [0, FRESH_EVERY]
+
+
+def test_pictures_that_follow_by_chance_do_not_touch_each_other(recogniser: Recogniser) -> None:
+    """Without a camera's memory, a picture is read as if it were the only one."""
+    one, two = frame("3+4"), frame("3+7", number=1)
+    alone = texts(recogniser.read(two))
+    recogniser.read(one)
+    assert texts(recogniser.read(two)) == alone
