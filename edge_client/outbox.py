@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from edge_client.agent import Answer, RoundKey
+from edge_client.agent_effects import Answer, RoundKey
 from shared.errors import BlockedError, StorageError
 from shared.files import write_bytes
 from shared.messages import MessageModel, Name, Sha256, UpdateManifest

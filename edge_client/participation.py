@@ -12,9 +12,8 @@ from functools import partial
 from typing import Any
 
 from edge_client.adoption import Adopter
-from edge_client.agent import (
-    Activity,
-    Agent,
+from edge_client.agent import Activity, Agent
+from edge_client.agent_effects import (
     DropUpdate,
     Effect,
     Finished,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from edge_client.agent import (
-    Activity,
-    Agent,
+from edge_client.agent import Activity, Agent
+from edge_client.agent_effects import (
     Answer,
     DropUpdate,
     Effect,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_client.agent import (
-    Activity,
-    Agent,
+from edge_client.agent import Activity, Agent
+from edge_client.agent_effects import (
     Answer,
     DropUpdate,
     Effect,

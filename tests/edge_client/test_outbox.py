@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_client.agent import Answer, RoundKey
+from edge_client.agent_effects import Answer, RoundKey
 from edge_client.outbox import Kept, Outbox
 from shared.errors import StorageError
 from shared.files import write_bytes
