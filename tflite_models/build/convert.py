@@ -48,7 +48,7 @@ def canonical(data: bytes, *, name: str) -> bytes:
     Raises:
         ModelError: an op is not builtin, or an input or output is a scalar.
     """
-    import flatbuffers  # type: ignore[import-untyped]
+    import flatbuffers
 
     model = parse(data, name=name)
     check_builtin_only(model, name=name)

@@ -31,7 +31,8 @@ def frame(text: str, *, number: int = 0, seed: int = 7) -> Picture:
     move = cv2.getRotationMatrix2D((320, 180), 0.2 * np.sin(number), 1)
     move[:, 2] += (np.sin(2 * number), np.cos(2 * number))
     moved = cv2.warpAffine(picture, move, (640, 360), borderMode=cv2.BORDER_REPLICATE)
-    return np.clip(moved + rng.normal(0, 4, moved.shape), 0, 255).astype(np.uint8)
+    noisy: Picture = np.clip(moved + rng.normal(0, 4, moved.shape), 0, 255).astype(np.uint8)
+    return noisy
 
 
 def texts(reading: Reading) -> list[str]:
