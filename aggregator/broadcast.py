@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from shared.messages import BlobRef, Want
 from shared.transfer import chunk_of, indices_of
 
-# A device may ask for a blob so many times over, and for so many chunks besides; each new offer allows for once more.
-# Its wants are small and what they bring about is large: one device must not keep the line busy for ever.
+# A device may ask for a blob so many times over, and for so many chunks besides; each new offer allows for once more,
+# and so does the time: on a line that drops every few seconds, a device asks for all the rest each time it is back.
+# Its wants are small and what they bring about is large: one device must not keep the line busy.
 _MOST_TIMES = 16
 _MOST_BESIDES = 64
+_ONCE_MORE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class _Offered:
     asked: set[str] = field(default_factory=set)
     # Device → how many chunks it was granted.
     granted: dict[str, int] = field(default_factory=dict)
+    # When it was first asked for, on the clock.
+    since: float | None = None
     # The chunk that went out last; the next one goes on from there.
     last: int = -1
 
@@ -49,7 +53,8 @@ class Broadcast:
     The first want for a blob opens a window of ``gather_s``; the window ends early when every device of its audience
     has asked. Then the wanted chunks are due, in rising order, from the blobs by turns. A want that comes while chunks
     are going out joins in for those that have not gone yet; what it missed comes after the last one. Whoever asks for
-    one chunk or one blob again and again keeps nobody from the others, and is sent a blob sixteen times at most.
+    one chunk or one blob again and again keeps nobody from the others, and is sent a blob sixteen times at most, and
+    once more every five seconds.
 
     Memory is bounded: the blobs offered, and one set of names for each of their chunks; wants for other blobs are
     counted and passed over.
@@ -93,7 +98,9 @@ class Broadcast:
             self.unknown_wants += 1
             return
         granted = blob.granted.get(device, 0)
-        if granted >= _MOST_TIMES * blob.ref.chunks + _MOST_BESIDES:
+        blob.since = now if blob.since is None else blob.since
+        times = _MOST_TIMES + (now - blob.since) / _ONCE_MORE_S
+        if granted >= times * blob.ref.chunks + _MOST_BESIDES:
             self.excessive_wants += 1
             return
         if not blob.wanted:

@@ -135,13 +135,26 @@ def test_whoever_asks_is_sent_what_it_asked_for(asks: list[tuple[str, list[tuple
 def test_a_want_without_end_is_granted_so_many_times() -> None:
     """One device asks for everything again and again: it is sent a blob so often and no more; others are served."""
     broadcast, chunks = offered("a"), 0
-    for second in range(100):
-        broadcast.want("z", want((0, 8)), now=float(second))
-        chunks += len(drain(broadcast, now=second + 0.5))
-    assert 16 * 8 <= chunks <= 16 * 8 + 64 + 8
+    for ask in range(100):
+        broadcast.want("z", want((0, 8)), now=0.2 * ask)
+        chunks += len(drain(broadcast, now=0.2 * ask + 0.15))
+    assert 16 * 8 <= chunks <= (16 + 4) * 8 + 64 + 8
     assert broadcast.excessive_wants > 0
-    broadcast.want("a", want((0, 8)), now=200.0)
-    assert len(drain(broadcast, now=201.0)) == 8
+    broadcast.want("a", want((0, 8)), now=21.0)
+    assert len(drain(broadcast, now=22.0)) == 8
     broadcast.offer([(REF, DATA)], audience=["a"])
-    broadcast.want("z", want((0, 8)), now=202.0)
-    assert len(drain(broadcast, now=203.0)) == 8
+    broadcast.want("z", want((0, 8)), now=22.0)
+    assert len(drain(broadcast, now=23.0)) == 8
+
+
+def test_a_device_on_a_line_that_drops_is_granted_more_with_time() -> None:
+    """Asking for all the rest of a large blob each time it is back, a chunk a connection, it gets the whole of it."""
+    size = 100
+    data = bytes(256 * size)
+    ref = BlobRef.of(data, chunk_bytes=256)
+    broadcast = Broadcast(gather_s=0.0)
+    broadcast.offer([(ref, data)], audience=["a"])
+    for number in range(size):
+        now = 3.0 * number
+        broadcast.want("a", Want(sha256=ref.sha256, ranges=((number, size),)), now=now)
+        assert number in {chunk.index for chunk in drain(broadcast, now=now)}
