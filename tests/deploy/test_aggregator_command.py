@@ -66,8 +66,9 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_resume(
 
 def test_mistakes_are_one_line(unused_port: int, tmp_path: Path) -> None:
     """A broker that is absent, and test data that is: one line each, and the exit code of its kind."""
-    broker = ("--broker", f"mqtt://127.0.0.1:{unused_port}", "--connect-s", "0.2", "--folder", str(tmp_path / "run"))
-    absent, no_data = start(*broker), start(*broker, "--test-data", str(tmp_path / "nowhere.npz"))
+    broker = ("--broker", f"mqtt://127.0.0.1:{unused_port}", "--connect-s", "0.2")
+    absent = start(*broker, "--folder", str(tmp_path / "one"))
+    no_data = start(*broker, "--folder", str(tmp_path / "two"), "--test-data", str(tmp_path / "nowhere.npz"))
     code, errors = said(absent)
     assert (code, len(errors.splitlines())) == (5, 1)
     assert str(unused_port) in errors

@@ -154,9 +154,9 @@ def test_noise_is_bounded_work(recogniser: Recogniser, monkeypatch: pytest.Monke
     read_samples = []
     classify = module._classify
 
-    def counted(found, reader) -> None:  # type: ignore[no-untyped-def]
+    def counted(found, *others) -> None:  # type: ignore[no-untyped-def]
         read_samples.append(len(found))
-        classify(found, reader)
+        classify(found, *others)
 
     monkeypatch.setattr(module, "_classify", counted)
     many = page_of_picture(noise(MOST_PARTS + 300))
