@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 if TYPE_CHECKING:
-    from deploy.enrolment.fleet_folder import FleetFolder, Standing
+    from deploy.enrolment.fleet_folder import FleetFolder
+    from deploy.enrolment.standings import Standing
 
 _DAYS = click.IntRange(1, 3650)
 _PORT = click.IntRange(1, 65535)

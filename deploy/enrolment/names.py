@@ -1,4 +1,4 @@
-"""What a device and a broker's host may be called."""
+"""What a device and a broker's host may be called, and where a broker may listen."""
 
 from __future__ import annotations
 
@@ -52,3 +52,13 @@ def check_folder(folder: str) -> str:
     if not folder.isprintable():
         raise SettingsError(f"folder {folder!r} cannot stand in the broker's configuration; take another")
     return folder
+
+
+def check_ports(port: int, password_port: int | None) -> None:
+    """Refuse one port for two listeners.
+
+    Raises:
+        SettingsError: they are the same.
+    """
+    if port == password_port:
+        raise SettingsError(f"port {port} cannot be for certificates and for passwords; take another")

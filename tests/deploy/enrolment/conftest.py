@@ -6,10 +6,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from deploy.brokers import RunningBroker, start_secure_mosquitto
 from deploy.brokers.mosquitto import executable as mosquitto_executable
@@ -17,6 +19,9 @@ from deploy.brokers.running import free_port
 from deploy.enrolment import FleetFolder
 from shared.identity import Identity
 from tests.broker_fixtures import Ear
+
+NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
+"""The time of fixture `fleet`."""
 
 
 @dataclass
@@ -74,3 +79,22 @@ def elsewhere(tmp_path: Path) -> FleetFolder:
     other.init(fleet="school", hosts=("localhost",))
     other.enroll(["kitchen"])
     return other
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> FleetFolder:
+    """A fleet without devices."""
+    made = FleetFolder(tmp_path / "fleet", clock=lambda: NOW)
+    made.init(fleet="school", hosts=("localhost",))
+    return made
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder but the lock."""
+    return {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file() and file.name != "lock"}
+
+
+def revoked(fleet: FleetFolder) -> set[str]:
+    """The serial numbers on the revocation list."""
+    listed = x509.load_pem_x509_crl((fleet.folder / "broker" / "crl.pem").read_bytes())
+    return {f"{one.serial_number:X}" for one in listed}
