@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from deploy.chaos.account import Account, draw_up
+from deploy.chaos.account import Account
 from deploy.chaos.broker import MortalBroker
 from deploy.chaos.conductor import AGGREGATOR, Conductor
 from deploy.chaos.proxy import Line, Proxy
+from deploy.chaos.reckoning import draw_up
 from deploy.chaos.schedule import Fault, draw_schedule
 from deploy.chaos.witness import Seen, read_record
 from deploy.simulate.child import WORKER

@@ -3,7 +3,7 @@
 The aggregator knows nothing of this record. Of every update it keeps a *mark*: the product of its weights with a fixed
 random vector, one number in place of a megabyte. Marks are linear: that of a mean is the mean of the marks, so that a
 round's weights show whether they are the mean of the very updates that were to count, each once
-(`deploy.chaos.account`). An update left out or counted twice moves the mark thousands of times further than rounding
+(`deploy.chaos.proof`). An update left out or counted twice moves the mark thousands of times further than rounding
 does.
 """
 
