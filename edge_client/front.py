@@ -44,10 +44,12 @@ class Front:
             ModelError: no weights ship, and none were adopted.
         """
         from edge_client.expression import Solver
+        from edge_client.page import DEFAULT_PORT
         from edge_client.page.backend import Backend
-        from edge_client.page.port import page_port
-        from edge_client.page.server import PageServer
+        from edge_client.page.device_page import device_page
         from edge_client.reading import Recogniser
+        from shared.web.port import page_port
+        from shared.web.server import PageServer
 
         device, settings = self._device, self._device.settings
         with ExitStack() as stack:
@@ -61,9 +63,9 @@ class Front:
             )
             stack.callback(corrections.close)
             server = PageServer(
-                Backend(recogniser, solver, device.open(), corrections, device.learning, live),
+                device_page(Backend(recogniser, solver, device.open(), corrections, device.learning, live)),
                 host=settings.page_host,
-                port=page_port(settings.page_host, settings.page_port),
+                port=page_port(settings.page_host, settings.page_port, default=DEFAULT_PORT),
                 token=settings.token,
                 key_file=device.folder.page_key,
                 trouble=lambda line: device.tell({"event": "trouble", "reason": line}),

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from edge_client.page import DEFAULT_PORT
 from edge_client.sample_store import DEFAULT_MAX_SAMPLES
 from shared import enrolled
 from shared.errors import SettingsError
@@ -17,6 +18,8 @@ from shared.labels import LABEL_SETS
 from shared.mqtt import BrokerAddress
 from shared.settings import Settings
 from shared.topics import check_name
+from shared.web.access import check_access
+from shared.web.page_fields import host_field, port_field, token_field
 
 T = TypeVar("T")
 
@@ -75,17 +78,9 @@ class DeviceSettings(Settings):
         default="", description="who writes here: the writer of what is corrected; without it, the device's name"
     )
     page: bool = Field(default=True, description="serve the device's page, to look, write and correct in a browser")
-    page_host: str = Field(default="127.0.0.1", description="the address that the page listens at")
-    page_port: int | None = Field(
-        default=None,
-        ge=0,
-        le=65535,
-        description="the port of the page; without it, 8420, or a free one where that is taken",
-    )
-    token: str = Field(
-        default="",
-        description="what a browser has to know to open the page; needed where it listens to more than this machine",
-    )
+    page_host: str = host_field()
+    page_port: int | None = port_field(usual=DEFAULT_PORT)
+    token: str = token_field()
     source: str = Field(
         default="",
         description="what the device reads and shows on its page: a camera (0, /dev/video0, picamera), a video, a "
@@ -137,9 +132,7 @@ class DeviceSettings(Settings):
         _said(lambda: enrolled.check_broker(self.broker, insecure=self.insecure))
         if self.source and not self.page:
             raise ValueError("the source is shown on the page: leave --no-page out, or use inkfleet live")
-        if self.page and (self.token or self.page_host != "127.0.0.1"):
-            from edge_client.page.server import check_access  # loads the web server
-
+        if self.page:
             _said(lambda: check_access(self.page_host, token=self.token))
         return self
 

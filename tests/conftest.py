@@ -10,8 +10,9 @@ import pytest
 from hypothesis import settings
 
 from tests.broker_fixtures import any_broker, ear, embedded_broker, fleet_id, mosquitto
+from tests.browser_fixtures import browser, open_page
 
-__all__ = ["any_broker", "ear", "embedded_broker", "fleet_id", "mosquitto"]
+__all__ = ["any_broker", "browser", "ear", "embedded_broker", "fleet_id", "mosquitto", "open_page"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -34,8 +34,8 @@ def test_whoever_has_no_identity_loads_no_cryptography() -> None:
     """A simulation, a device with its page and the live window go without it: it takes a tenth of a second to load."""
     code = (
         "import sys\n"
-        "import deploy.simulate.runner, deploy.cli.live, edge_client.service, edge_client.page.server\n"
-        "import aggregator.service\n"
+        "import deploy.simulate.runner, deploy.cli.live, edge_client.service, edge_client.page.device_page\n"
+        "import aggregator.service, shared.web.server\n"
         "print('LOADED', sorted({'cryptography', 'shared.identity'} & set(sys.modules)))\n"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

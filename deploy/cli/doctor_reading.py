@@ -47,11 +47,12 @@ def check_display(environ: Mapping[str, str] = os.environ) -> Finding:
 
 def check_port() -> Finding:
     """The port that the page has unless another is asked for."""
-    from edge_client.page import port
+    from edge_client.page import DEFAULT_PORT
+    from shared.web.port import page_port
 
-    if port.page_port("127.0.0.1", None):
-        return Finding("port", "ok", f"{port.DEFAULT_PORT} is free for the page")
-    return Finding("port", "note", f"{port.DEFAULT_PORT} is taken; the page takes another, or the one of --page-port")
+    if page_port("127.0.0.1", None, default=DEFAULT_PORT):
+        return Finding("port", "ok", f"{DEFAULT_PORT} is free for the page")
+    return Finding("port", "note", f"{DEFAULT_PORT} is taken; the page takes another, or the one of --page-port")
 
 
 def _source(name: str) -> str:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from edge_client.live import LiveFrame, LiveReader
     from edge_client.live.announcer import Announcer
     from edge_client.live.window import Window
-    from edge_client.page.server import PageServer
     from edge_client.reading import Recogniser
+    from shared.web.server import PageServer
 
 _POLL_S = 0.03
 _QUIETLY_POLL_S = 0.25
@@ -193,10 +193,12 @@ def _page(
     """Serve the page, on a store of its own: what is corrected there is kept for a device to be started with."""
     from edge_client.corrections import Corrections
     from edge_client.device_folder import DeviceFolder
+    from edge_client.page import DEFAULT_PORT
     from edge_client.page.backend import Backend
-    from edge_client.page.port import page_port
-    from edge_client.page.server import PageServer
+    from edge_client.page.device_page import device_page
     from edge_client.sample_store import SampleStore
+    from shared.web.port import page_port
+    from shared.web.server import PageServer
 
     with ExitStack() as stack:
         folder = stack.enter_context(DeviceFolder(settings.store_folder()))
@@ -209,9 +211,9 @@ def _page(
         backend = Backend(recogniser, solver, store, corrections, learning, live)
         yield stack.enter_context(
             PageServer(
-                backend,
+                device_page(backend),
                 host=settings.page_host,
-                port=page_port(settings.page_host, settings.page_port),
+                port=page_port(settings.page_host, settings.page_port, default=DEFAULT_PORT),
                 token=settings.token,
                 key_file=folder.page_key,
                 trouble=say.aside,

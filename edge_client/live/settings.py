@@ -9,8 +9,10 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
+from edge_client.page import DEFAULT_PORT
 from shared.labels import LABEL_SETS
 from shared.settings import Settings
+from shared.web.page_fields import host_field, port_field, token_field
 
 _SIZE = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})\Z")
 
@@ -33,14 +35,9 @@ class LiveSettings(Settings):
     page: bool | None = Field(
         default=None, description="serve the page, to look and to correct; without it, only where there is no window"
     )
-    page_host: str = Field(default="127.0.0.1", description="the address that the page listens at")
-    page_port: int | None = Field(
-        default=None,
-        ge=0,
-        le=65535,
-        description="the port of the page; without it, 8420, or a free one where that is taken",
-    )
-    token: str = Field(default="", description="what a browser has to know to open the page")
+    page_host: str = host_field()
+    page_port: int | None = port_field(usual=DEFAULT_PORT)
+    token: str = token_field()
     folder: Path | None = Field(
         default=None,
         description="where what is corrected on the page is kept; without it, ~/.local/share/inkfleet/live",

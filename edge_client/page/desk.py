@@ -8,7 +8,7 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from edge_client.page.refusal import RefusedError
+from shared.web.refusal import RefusedError
 
 MOST_WAITING = 4
 """So many readings may wait for the one that is under way."""

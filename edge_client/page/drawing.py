@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_client.page.refusal import RefusedError
-from edge_client.page.request_body import whole
 from edge_client.vision.trace import Picture
+from shared.web.refusal import RefusedError
+from shared.web.request_body import whole
 
 MOST_STROKES = 500
 MOST_POINTS = 20_000

@@ -17,13 +17,13 @@ from edge_client.page.desk import Desk
 from edge_client.page.drawing import DRAWING_BYTES, Drawing, drawing_from
 from edge_client.page.news import News
 from edge_client.page.reading_json import jpeg_of, reading_json
-from edge_client.page.refusal import RefusedError
-from edge_client.page.request_body import read_body, read_json, whole, words
 from edge_client.page.shelf import Shelf, Shelved
 from edge_client.pictures import decode_picture
 from edge_client.reading.result import Reading
 from edge_client.vision.trace import Picture
 from shared.labels import canonical_label
+from shared.web.refusal import RefusedError
+from shared.web.request_body import read_body, read_json, whole, words
 
 PHOTO_BYTES = 16 * 1024 * 1024
 """Room for a photograph: phones make 2 to 12 MB of it."""

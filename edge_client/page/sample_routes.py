@@ -14,8 +14,8 @@ from starlette.routing import Route
 from edge_client.page.backend import Backend
 from edge_client.page.news import News
 from edge_client.page.reading_json import ink_png
-from edge_client.page.refusal import RefusedError
-from edge_client.page.request_body import read_json
+from shared.web.refusal import RefusedError
+from shared.web.request_body import read_json
 
 _MOST_LISTED = 200
 _MOST_NUMBER = 1 << 62

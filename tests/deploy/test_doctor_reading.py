@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.cli.doctor_reading import check_camera, check_display, check_port
-from edge_client.page import port
+from edge_client import page
 
 
 def test_cameras_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,6 +35,6 @@ def test_a_port_that_is_taken_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None
     """The page can be had elsewhere."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(port, "DEFAULT_PORT", other.getsockname()[1])
+        monkeypatch.setattr(page, "DEFAULT_PORT", other.getsockname()[1])
         other.listen()
         assert check_port().verdict == "note"

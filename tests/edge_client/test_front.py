@@ -12,9 +12,9 @@ import httpx
 import numpy as np
 import pytest
 
+from edge_client import page
 from edge_client.adoption import AdoptedWeights, WeightsShelf
 from edge_client.front import Front
-from edge_client.page import port as port_module
 from edge_client.service import Device
 from edge_client.settings import DeviceSettings
 from shared.errors import DataError, SettingsError
@@ -123,7 +123,7 @@ def test_the_default_port_gives_way_and_one_that_is_asked_for_does_not(
     """The second device of a machine finds a free port; where a port was named, one line says that it is taken."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr(port_module, "DEFAULT_PORT", port)
+        monkeypatch.setattr(page, "DEFAULT_PORT", port)
         with pytest.raises(SettingsError, match=f"cannot listen at 127.0.0.1:{port}: Address already in use"):
             make(page_port=port, name="a").front.start()
     with socket.create_server(("127.0.0.1", port)):

@@ -1,9 +1,8 @@
 // What the device learns: the round now, its own part in it, what it has gained, and the switch.
 
 import { ask } from "./api.js";
-import { $, attempt, h, percent, plural, sentence } from "./dom.js";
+import { $, attempt, figure, h, percent, plural, sentence } from "./dom.js";
 import { roundsChart } from "./chart.js";
-import { figure } from "./samples.js";
 
 const ORIGINS = { shipped: "as shipped", fleet: "of the fleet", file: "from a file" };
 

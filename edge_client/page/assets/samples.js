@@ -1,7 +1,7 @@
 // The samples on this device: how many of each label, what they look like, and how to be rid of them.
 
 import { ask } from "./api.js";
-import { $, attempt, button, h, plural, toast } from "./dom.js";
+import { $, attempt, button, figure, h, plural, toast } from "./dom.js";
 import { single } from "./maths.js";
 import { spoken } from "./signs.js";
 
@@ -171,5 +171,3 @@ export class Samples {
     else this.root.querySelector(`[aria-label$="sample ${before}"]`)?.focus();
   }
 }
-
-export const figure = (name, value, note = "") => h("div", {}, h("dt", {}, name), h("dd", {}, value, note && h("small", {}, note)));

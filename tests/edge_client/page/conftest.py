@@ -12,9 +12,10 @@ from edge_client.corrections import Corrections
 from edge_client.expression import Solver
 from edge_client.learning import Learning
 from edge_client.page.backend import Backend
-from edge_client.page.server import PageServer
+from edge_client.page.device_page import device_page
 from edge_client.reading import Recogniser
 from edge_client.sample_store import SampleStore
+from shared.web.server import PageServer
 from tflite_models.bundle import builtin_bundle
 from tflite_models.shipped_weights import default_weights
 
@@ -56,7 +57,7 @@ def troubles() -> list[str]:
 @pytest.fixture
 def server(backend: Backend, troubles: list[str]) -> Iterator[PageServer]:
     """A page that only this machine can open."""
-    with PageServer(backend, trouble=troubles.append) as started:
+    with PageServer(device_page(backend), trouble=troubles.append) as started:
         yield started
 
 
@@ -81,7 +82,7 @@ def any_server(
     with SampleStore.open(tmp_path_factory.mktemp("page") / "samples.sqlite") as store:
         corrections = Corrections(store, writer="anna")
         backend = Backend(recogniser, solver, store, corrections, Learning(device="", fleet=None))
-        with PageServer(backend, trouble=any_troubles.append) as started:
+        with PageServer(device_page(backend), trouble=any_troubles.append) as started:
             yield started
         corrections.close()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,72 +15,17 @@ from edge_client.camera import open_source
 from edge_client.expression import Solver
 from edge_client.live import LiveReader
 from edge_client.page.backend import Backend
-from edge_client.page.server import PageServer
+from edge_client.page.device_page import device_page
 from edge_client.sample_store import SampleStore
+from shared.web.server import PageServer
+from tests.browser_fixtures import Open
 from tests.edge_client.page.handwritten import strokes_of
 from tests.reading_scenes import draw_scene, jpeg
 
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-WATCH_CSP = "addEventListener('securitypolicyviolation', (e) => console.error('CSP: ' + e.violatedDirective));"
 SECTIONS = ("live", "draw", "photo", "samples", "learning")
-
-Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium. Not installed: a skip by name, and in CI a failure."""
-    executable = shutil.which("chromium")
-    if executable is None:
-        message = "Chromium is not installed (apt install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Open]:
-    """Open a page of a server. At the end nothing may have gone wrong in it, and nothing been asked elsewhere."""
-    contexts: list[Any] = []
-    faults: list[str] = []
-
-    def opened(
-        server: PageServer,
-        section: str = "",
-        *,
-        width: int = 1100,
-        height: int = 850,
-        scheme: str = "light",
-        touch: bool = False,
-    ) -> Any:
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=touch, is_mobile=touch
-        )
-        contexts.append(context)
-        context.add_init_script(WATCH_CSP)
-        page = context.new_page()
-        own = (server.url, "blob:", "data:")
-        page.on(
-            "console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None
-        )
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith(own) else faults.append(request.url))
-        page.goto(f"{server.url}#{section}")
-        page.wait_for_selector("html[data-ready]")
-        return page
-
-    # A page is closed before its server is (tests name it first): else it would miss it.
-    yield opened
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +180,7 @@ def filmed(backend: Backend, solver: Solver, tmp_path: Path) -> Iterator[PageSer
     video.release()
     live = LiveReader(open_source(str(tmp_path / "video.mp4"), loop=True), recogniser=backend.recogniser, solver=solver)
     seen = Backend(backend.recogniser, backend.solver, backend.store, backend.corrections, backend.learning, live)
-    with live, PageServer(seen) as server:
+    with live, PageServer(device_page(seen)) as server:
         yield server
 
 
@@ -311,7 +254,7 @@ def in_a_fleet(backend: Backend) -> Iterator[tuple[PageServer, Backend]]:
     learning.observe({"event": "round", "phase": "open", "invited": True, "reason": "", **round_2})
     measured = {"samples": 40, "train_s": 1.5, "holdout_before": 0.5, "holdout_after": 0.75}
     learning.observe({"event": "trained", **round_2, **measured})
-    with PageServer(fleet) as server:
+    with PageServer(device_page(fleet)) as server:
         yield server, fleet
 
 
@@ -393,7 +336,7 @@ def test_the_switch_between_dark_and_light(server: PageServer, open_page: Open) 
 
 def test_the_token_is_asked_for(browser: Any, backend: Backend, open_page: Open) -> None:
     """The form opens the page, in the address it does too, and it does not stay there."""
-    with PageServer(backend, token="open sesame") as server:
+    with PageServer(device_page(backend), token="open sesame") as server:
         context = browser.new_context()
         page = context.new_page()
         page.goto(server.url)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import socket
-import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
-from urllib.parse import urlsplit
 
 import cv2
 import httpx
@@ -18,11 +13,11 @@ import pytest
 
 from edge_client.learning import Learning
 from edge_client.page.backend import Backend
-from edge_client.page.device_routes import MOST_LISTENERS
+from edge_client.page.device_page import device_page
 from edge_client.page.news import News
-from edge_client.page.server import PageServer
 from edge_client.sample_store import SampleStore
 from shared.handwriting import generate
+from shared.web.server import PageServer
 
 
 @pytest.fixture
@@ -112,45 +107,15 @@ def test_news(client: httpx.Client, filled: SampleStore) -> None:
             assert (name, told["total"]) == ("samples", 14)
 
 
-def test_so_many_may_listen(client: httpx.Client) -> None:
-    """One browser too many hears so; when another leaves, there is room again."""
-    with ExitStack() as stack:
-        streams = [stack.enter_context(client.stream("GET", "/api/news")) for _ in range(MOST_LISTENERS)]
-        heard = [stream.iter_lines() for stream in streams]
-        assert {next(lines) for lines in heard} == {"event: learning"}
-        assert stack.enter_context(client.stream("GET", "/api/news")).status_code == 503
-    until = time.monotonic() + 10
-    while True:
-        with client.stream("GET", "/api/news") as stream:
-            if stream.status_code == 200:
-                break
-        assert time.monotonic() < until, "a listener that has left is still counted"
-        time.sleep(0.05)
-
-
 def test_pausing_needs_a_yes_or_no(client: httpx.Client, backend: Backend) -> None:
     """Anything else changes nothing."""
     assert client.post("/api/learning/pause", json={"paused": 1}).status_code == 400
     assert backend.learning.paused is False
 
 
-def test_a_crowd_of_listeners_at_once(server: PageServer) -> None:
-    """No more listen than may, however closely they follow each other."""
-    parts = urlsplit(server.url)
-    with ExitStack() as stack:
-        crowd = [
-            stack.enter_context(socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10))
-            for _ in range(3 * MOST_LISTENERS)
-        ]
-        for one in crowd:
-            one.sendall(b"GET /api/news HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        statuses = Counter(one.recv(12).split()[1] for one in crowd)
-    assert statuses == {b"200": MOST_LISTENERS, b"503": 2 * MOST_LISTENERS}
-
-
 def test_a_page_that_ends_lets_its_listeners_go(backend: Backend) -> None:
     """Stopping does not wait for browsers that are still open."""
-    server = PageServer(backend)
+    server = PageServer(device_page(backend))
     server.start()
     with httpx.Client(base_url=server.url) as client, client.stream("GET", "/api/news") as stream:
         lines = stream.iter_lines()

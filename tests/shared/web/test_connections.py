@@ -10,18 +10,18 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from edge_client.page import connection
-from edge_client.page.backend import Backend
-from edge_client.page.connection import MOST_CONNECTIONS
-from edge_client.page.server import PageServer
+from shared.web import connection
+from shared.web.connection import MOST_CONNECTIONS
+from shared.web.page import Page
+from shared.web.server import PageServer
 
 TOKEN = "correct horse battery"
 
 
 @pytest.fixture
-def guarded(backend: Backend) -> Iterator[PageServer]:
+def guarded(page: Page) -> Iterator[PageServer]:
     """A page with a token."""
-    with PageServer(backend, token=TOKEN) as server:
+    with PageServer(page, token=TOKEN) as server:
         yield server
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
@@ -12,10 +11,11 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edge_client.page.assets import LOGIN_ASSETS
-from edge_client.page.keyring import COOKIE, Keyring
-from edge_client.page.login import login_page
-from edge_client.page.refusal import RefusedError, refusal
+from shared.web.access import is_loopback
+from shared.web.assets import LOGIN_ASSETS
+from shared.web.keyring import COOKIE, Keyring
+from shared.web.login import login_page
+from shared.web.refusal import RefusedError, refusal
 
 SECURITY_HEADERS = {
     # Nothing is loaded from elsewhere, no script or style stands in the markup, and nobody frames the page.
@@ -28,13 +28,12 @@ SECURITY_HEADERS = {
     "cache-control": "no-store",
 }
 
-FAULT = "the device failed at this; it goes on"
+FAULT = "something failed at this; the page goes on"
 
 _OPEN_TO_ALL = frozenset({"/login", *(f"/assets/{name}" for name in LOGIN_ASSETS)})
 """What is answered without the token: the form, and the files that it is made of."""
 
 _HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::\d*)?")  # RFC 3986, section 3.2.2
-_LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 
 
 class Gate:
@@ -117,9 +116,9 @@ class Gate:
             allowed = {"same-origin"} if changes or scope["path"].startswith("/api/") else {"same-origin", "none"}
             navigates = headers.get("sec-fetch-mode") == "navigate" and not changes
             if site not in allowed and not navigates:
-                raise RefusedError(403, "this request comes from another site; open the device's own page")
+                raise RefusedError(403, "this request comes from another site; open the page itself")
         elif (origin := headers.get("origin")) is not None and not _same(origin, headers["host"]):
-            raise RefusedError(403, "this request comes from another site; open the device's own page")
+            raise RefusedError(403, "this request comes from another site; open the page itself")
 
     def _let_in(self, headers: Headers) -> bool:
         try:
@@ -128,16 +127,6 @@ class Gate:
             return False
         morsel = cookies.get(COOKIE)
         return morsel is not None and self._keyring.admits(morsel.value)
-
-
-def is_loopback(name: str) -> bool:
-    """Return whether a host name or address means this machine alone."""
-    if name.lower().rstrip(".") in _LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _name_of(host: str) -> str:

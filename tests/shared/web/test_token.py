@@ -9,30 +9,28 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edge_client.page.assets import ASSETS
-from edge_client.page.backend import Backend
-from edge_client.page.keyring import COOKIE, GUESS_WINDOW_S, GUESSES, Guesses, Keyring, cookie_key
-from edge_client.page.server import PageServer
+from shared.web.keyring import COOKIE, GUESS_WINDOW_S, GUESSES, Guesses, Keyring, cookie_key
+from shared.web.page import Page
+from shared.web.server import PageServer
 
 TOKEN = "correct horse battery"
 
 
 @pytest.fixture
-def guarded(backend: Backend) -> Iterator[httpx.Client]:
+def guarded(page: Page) -> Iterator[httpx.Client]:
     """A page with a token, and a browser that has none."""
-    with PageServer(backend, token=TOKEN) as server, httpx.Client(base_url=server.url) as client:
+    with PageServer(page, token=TOKEN) as server, httpx.Client(base_url=server.url) as client:
         yield client
 
 
 def test_without_the_token_there_is_a_form(guarded: httpx.Client) -> None:
     """The page asks for the token, and data are refused."""
-    page = guarded.get("/")
-    assert page.status_code == 401
-    assert 'action="/login"' in page.text
+    form = guarded.get("/")
+    assert form.status_code == 401
+    assert 'action="/login"' in form.text
     for method, path in [
-        ("GET", "/api/device"),
-        ("POST", "/api/drawings"),
-        ("GET", "/api/samples/export"),
+        ("GET", "/api/thing"),
+        ("POST", "/api/thing"),
         ("GET", "/api/news"),
     ]:
         answer = guarded.request(method, path)
@@ -40,19 +38,19 @@ def test_without_the_token_there_is_a_form(guarded: httpx.Client) -> None:
         assert "token" in answer.json()["error"]
 
 
-def test_without_the_token_there_is_the_form_and_nothing_else(guarded: httpx.Client) -> None:
+def test_without_the_token_there_is_the_form_and_nothing_else(guarded: httpx.Client, page: Page) -> None:
     """Of the page's own files only those that the form is made of are served, whatever the address looks like."""
     form = guarded.get("/").text
     for path in re.findall(r'"(/assets/[^"]+)"', form):
         assert guarded.get(path).status_code == 200
-    for name in ASSETS:
+    for name in page.assets:
         if f"/assets/{name}" not in form:
             assert guarded.get(f"/assets/{name}").status_code == 401, name
     for path in ("/?xtoken=1", "/?token", "/?token=", "/?a=1&token=wrong"):
         answer = guarded.get(path)
         assert answer.status_code == 401
         assert 'action="/login"' in answer.text, path
-    for path in ("/index.html", "/loginx", "/login/", "//api/device", "/assets/", "/nothing"):
+    for path in ("/index.html", "/loginx", "/login/", "//api/thing", "/assets/", "/nothing"):
         assert guarded.get(path).status_code == 401, path
 
 
@@ -64,7 +62,7 @@ def test_the_token_in_the_address(guarded: httpx.Client) -> None:
     assert all(word in cookie for word in ("HttpOnly", "SameSite=strict", "Path=/"))
     assert TOKEN not in cookie
     assert guarded.get("/").status_code == 200
-    assert guarded.get("/api/device").status_code == 200
+    assert guarded.get("/api/thing").status_code == 200
 
 
 def test_the_token_in_the_form(guarded: httpx.Client) -> None:
@@ -73,15 +71,15 @@ def test_the_token_in_the_form(guarded: httpx.Client) -> None:
     assert wrong.status_code == 401
     assert "This is not the token." in wrong.text
     assert guarded.post("/login", data={"token": TOKEN}).status_code == 303
-    assert guarded.get("/api/device").status_code == 200
+    assert guarded.get("/api/thing").status_code == 200
 
 
 def test_with_a_token_any_name_will_do(guarded: httpx.Client) -> None:
     """The device may be called whatever the network calls it; a stranger's name has no cookie."""
     guarded.get("/", params={"token": TOKEN})
-    assert guarded.get("/api/device", headers={"host": "pi.local:8420"}).status_code == 200
+    assert guarded.get("/api/thing", headers={"host": "pi.local:8420"}).status_code == 200
     guarded.cookies.clear()
-    assert guarded.get("/api/device", headers={"host": "pi.local:8420"}).status_code == 401
+    assert guarded.get("/api/thing", headers={"host": "pi.local:8420"}).status_code == 401
 
 
 def test_other_sites_cannot_log_anybody_in(guarded: httpx.Client) -> None:
@@ -94,7 +92,7 @@ def test_other_sites_cannot_log_anybody_in(guarded: httpx.Client) -> None:
 def test_a_made_up_cookie(guarded: httpx.Client, cookie: str) -> None:
     """It lets nobody in."""
     header = f"{COOKIE}={cookie}".encode()
-    assert guarded.get("/api/device", headers={b"cookie": header}).status_code == 401
+    assert guarded.get("/api/thing", headers={b"cookie": header}).status_code == 401
 
 
 def test_a_cookie_outlives_the_page_but_not_its_key(tmp_path: Path) -> None:
@@ -122,7 +120,7 @@ def test_guessing_is_slow(guarded: httpx.Client) -> None:
         answer = stranger.post("/login", data={"token": TOKEN})
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) <= GUESS_WINDOW_S
-    assert guarded.get("/api/device").status_code == 200
+    assert guarded.get("/api/thing").status_code == 200
 
 
 def test_guesses_are_forgotten() -> None:

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from edge_client.page.assets import ASSETS
-from edge_client.page.keyring import COOKIE, Guesses, Keyring
-from edge_client.page.refusal import RefusedError
-from edge_client.page.request_body import read_body
+from shared.web.assets import ASSETS
+from shared.web.keyring import COOKIE, Guesses, Keyring
+from shared.web.refusal import RefusedError
+from shared.web.request_body import read_body
 
 _KEPT_S = 90 * 24 * 3600
 _MOST_BYTES = 4096

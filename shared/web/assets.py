@@ -1,4 +1,4 @@
-"""The page's own files, all of them, read once: a name that is not in this table does not exist."""
+"""The pages' own files, all of them, read once: a name that is not in a page's table does not exist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Asset:
-    """A file of the page.
+    """A file of a page.
 
     Attributes:
         body: its bytes.
@@ -40,8 +40,9 @@ class Asset:
         return gzip.compress(self.body, mtime=0)
 
 
-def _read() -> dict[str, Asset]:
-    folder = files("edge_client.page").joinpath("assets")
+def read_assets(package: str) -> dict[str, Asset]:
+    """Read the folder ``assets`` of a package; files of other kinds are left where they are."""
+    folder = files(package).joinpath("assets")
     return {
         file.name: Asset(file.read_bytes(), media_type)
         for file in folder.iterdir()
@@ -50,8 +51,8 @@ def _read() -> dict[str, Asset]:
     }
 
 
-ASSETS = _read()
-"""By name."""
+ASSETS = read_assets("shared.web")
+"""What all pages have in common, by name: the look, the login, and how a page speaks with its server."""
 
 LOGIN_ASSETS = frozenset(re.findall(r"/assets/([\w.-]+)", ASSETS["login.html"].body.decode()))
 """What the login form is made of: whoever has no token yet may load these files, and no others."""

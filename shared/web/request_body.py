@@ -8,13 +8,13 @@ from typing import Any, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
 
-from edge_client.page.refusal import RefusedError
+from shared.web.refusal import RefusedError
 
 BODY_DEADLINE_S = 30.0
 """A body that takes longer to come is given up."""
 
 SMALL_BYTES = 16 * 1024
-"""Room for any request but a drawing and a photograph."""
+"""Room for a request that says no more of its size."""
 
 _DISCARDED = 4
 """So many times the limit is read and thrown away, so that a browser hears the answer and not a broken line."""

@@ -1,9 +1,10 @@
-"""The page's addresses, put together."""
+"""What is served, and its addresses put together."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,54 +13,57 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from edge_client.page.assets import ASSETS, Asset
-from edge_client.page.backend import Backend
-from edge_client.page.desk import Desk
-from edge_client.page.device_routes import DeviceRoutes
-from edge_client.page.gate import FAULT, Gate
-from edge_client.page.keyring import Guesses, Keyring
-from edge_client.page.login import Door
-from edge_client.page.news import News
-from edge_client.page.reading_routes import ReadingRoutes
-from edge_client.page.refusal import RefusedError, refusal
-from edge_client.page.sample_routes import SampleRoutes
 from shared.errors import DataError, InkfleetError
+from shared.web.assets import Asset
+from shared.web.gate import FAULT, Gate
+from shared.web.keyring import Guesses, Keyring
+from shared.web.login import Door
+from shared.web.refusal import RefusedError, refusal
 
 _STATUS_LINES = {404: "there is nothing at this address", 405: "this address does not take this kind of request"}
 
 
-def application(
-    backend: Backend, *, keyring: Keyring, closing: asyncio.Event, trouble: Callable[[str], None]
-) -> ASGIApp:
-    """Put the page together.
+@dataclass(frozen=True)
+class Page:
+    """A page.
+
+    Attributes:
+        assets: its files by name; ``index.html`` is what a browser is shown first.
+        routes: makes its addresses; it is given an event that is set when the page ends, so that nobody is kept
+            waiting.
+    """
+
+    assets: Mapping[str, Asset]
+    routes: Callable[[asyncio.Event], Sequence[Route]]
+
+
+def application(page: Page, *, keyring: Keyring, closing: asyncio.Event, trouble: Callable[[str], None]) -> ASGIApp:
+    """Put a page together.
 
     Args:
-        backend: the parts of the device.
+        page: what is served.
         keyring: what a browser has to know.
         closing: set when the page ends.
         trouble: told in one line what went wrong.
     """
     door = Door(keyring, guesses=Guesses())
-    news = News(backend)
 
-    async def page(request: Request) -> Response:
+    async def first(request: Request) -> Response:
         if "token" in request.query_params:
             return door.by_address(request)
-        return _asset(request, ASSETS["index.html"])
+        return _asset(request, page.assets["index.html"])
 
     async def asset(request: Request) -> Response:
-        found = ASSETS.get(request.path_params["name"])
+        found = page.assets.get(request.path_params["name"])
         if found is None:
             raise HTTPException(404)
         return _asset(request, found)
 
     routes = [
-        Route("/", page, methods=["GET"]),
+        Route("/", first, methods=["GET"]),
         Route("/login", door.by_form, methods=["POST"]),
         Route("/assets/{name}", asset, methods=["GET"]),
-        *ReadingRoutes(backend, desk=Desk(), news=news).routes(),
-        *SampleRoutes(backend, news=news).routes(),
-        *DeviceRoutes(backend, news=news, closing=closing).routes(),
+        *page.routes(closing),
     ]
     inner = Starlette(
         routes=routes,
@@ -89,12 +93,12 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _inkfleet_error(request: Request, error: Exception) -> Response:
-    """What was sent cannot be used, or the device itself has a fault that a person has to see to."""
+    """What was sent cannot be used, or the service behind the page has a fault that a person has to see to."""
     return refusal(400 if isinstance(error, DataError) else 503, str(error))
 
 
 async def _fault(request: Request, error: Exception) -> Response:
-    """What nobody has foreseen; the gate tells the device of it."""
+    """What nobody has foreseen; the gate tells of it."""
     return refusal(500, FAULT)
 
 

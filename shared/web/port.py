@@ -1,14 +1,11 @@
-"""Where the page is found without anybody having said where."""
+"""Where a page is found without anybody having said where."""
 
 from __future__ import annotations
 
 import socket
 
-DEFAULT_PORT = 8420
-"""Where the page is unless a port is asked for, or another page of this machine was faster."""
 
-
-def page_port(host: str, asked: int | None) -> int:
+def page_port(host: str, asked: int | None, *, default: int) -> int:
     """Return the port asked for; without one the default, or 0, for any that is free, where that is taken."""
     if asked is not None:
         return asked
@@ -16,8 +13,8 @@ def page_port(host: str, asked: int | None) -> int:
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, DEFAULT_PORT))
+            probe.bind((host, default))
             probe.listen(1)
         except OSError:
             return 0
-    return DEFAULT_PORT
+    return default

@@ -1,6 +1,8 @@
-// Speaking with the device.
+// Speaking with whoever serves the page: a device or an aggregator.
 
 import { sentence } from "./dom.js";
+
+const { server } = document.documentElement.dataset;
 
 export class Refusal extends Error {
   constructor(status, line) {
@@ -9,7 +11,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Ask the device: JSON there and back; an error carries the device's own line. */
+/** Ask: JSON there and back; an error carries the server's own line. */
 export async function ask(path, { method = "GET", json, body, type, signal } = {}) {
   const headers = json !== undefined ? { "content-type": "application/json" } : type ? { "content-type": type } : {};
   let answer;
@@ -17,7 +19,7 @@ export async function ask(path, { method = "GET", json, body, type, signal } = {
     answer = await fetch(path, { method, headers, signal, body: json !== undefined ? JSON.stringify(json) : body });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refusal(0, "The device does not answer. Is it still running?");
+    throw new Refusal(0, `The ${server} does not answer. Is it still running?`);
   }
   if (answer.status === 401) {
     location.reload();
@@ -32,11 +34,11 @@ async function reason(answer) {
     const line = (await answer.json()).error;
     return `${sentence(line)}.`;
   } catch {
-    return `The device answered with ${answer.status}.`;
+    return `The ${server} answered with ${answer.status}.`;
   }
 }
 
-/** Listen to the device's news; `gone` and `back` tell of the connection. */
+/** Listen to the news; `gone` and `back` tell of the connection. */
 export function listen(handlers, { gone, back }) {
   const source = new EventSource("/api/news");
   source.onopen = back;

@@ -42,7 +42,7 @@ export const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${c
 /** How sure a reading is, in three steps, the same as on the camera's picture. */
 export const sureness = (confidence) => (confidence >= 0.9 ? "sure" : confidence >= 0.6 ? "doubtful" : "unsure");
 
-/** A line of the device's, as a sentence of the page's begins. */
+/** A line of the server's, as a sentence of the page's begins. */
 export const sentence = (line) => (line ? line.charAt(0).toUpperCase() + line.slice(1) : "");
 
 /** Tell something in passing. */
@@ -66,3 +66,5 @@ export async function attempt(work) {
     return undefined;
   }
 }
+
+export const figure = (name, value, note = "") => h("div", {}, h("dt", {}, name), h("dd", {}, value, note && h("small", {}, note)));

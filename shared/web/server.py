@@ -1,4 +1,4 @@
-"""The page as it is served: a thread of its own, from this device alone."""
+"""A page as it is served: on a thread of its own."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from typing import Self
 
 import uvicorn
 
-from edge_client.page.application import application
-from edge_client.page.backend import Backend
-from edge_client.page.connection import Connection
-from edge_client.page.gate import is_loopback
-from edge_client.page.keyring import LEAST_TOKEN, Keyring, cookie_key
 from shared.errors import RunError, SettingsError
+from shared.web.access import check_access
+from shared.web.connection import Connection
+from shared.web.keyring import Keyring, cookie_key
+from shared.web.page import Page, application
 
 _MOST_AT_ONCE = 128
 _STARTS_WITHIN_S = 10.0
@@ -27,10 +26,10 @@ _UNHEARD_S = 45.0
 
 
 class PageServer:
-    """Serves the page from ``start`` to ``stop``; or use it as a context manager.
+    """Serves a page from ``start`` to ``stop``; or use it as a context manager.
 
     Args:
-        backend: what the page shows.
+        page: what is served.
         host: the address to listen at. Without a token it has to be one of loopback.
         port: to listen at; 0 for one that is free.
         token: what a browser has to know; without one, only this machine can open the page.
@@ -41,7 +40,7 @@ class PageServer:
 
     def __init__(
         self,
-        backend: Backend,
+        page: Page,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -49,7 +48,7 @@ class PageServer:
         key_file: Path | None = None,
         trouble: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._backend = backend
+        self._page = page
         self._host = host
         self._port = port
         self._token = token
@@ -144,7 +143,7 @@ class PageServer:
         self._closing = asyncio.Event()
         keyring = Keyring(self._token, key=cookie_key(self._key_file) if self._token else b"")
         config = uvicorn.Config(
-            application(self._backend, keyring=keyring, closing=self._closing, trouble=self._trouble),
+            application(self._page, keyring=keyring, closing=self._closing, trouble=self._trouble),
             http=Connection,
             ws="none",
             lifespan="off",
@@ -159,20 +158,6 @@ class PageServer:
         self._server = uvicorn.Server(config)
         self._ready.set()
         await self._server.serve(sockets=[listener])
-
-
-def check_access(host: str, *, token: str) -> None:
-    """Make sure that nobody can open the page who should not.
-
-    Raises:
-        SettingsError: the host is not of loopback and there is no token, or the token is too short.
-    """
-    if not token and not is_loopback(host):
-        raise SettingsError(
-            f"the page at {host!r} would be open to everyone in the network: set a token, or leave it at 127.0.0.1"
-        )
-    if token and len(token) < LEAST_TOKEN:
-        raise SettingsError(f"the page's token is too short: give at least {LEAST_TOKEN} characters")
 
 
 def _why(error: Exception) -> str:

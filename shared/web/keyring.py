@@ -1,4 +1,4 @@
-"""The token that opens the page from elsewhere than the device itself: who has it, and who guesses."""
+"""The token that opens a page from other machines: who has it, and who guesses."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ GUESSES = 8
 """So many wrong tokens from one address are heard within `GUESS_WINDOW_S`; then it has to wait."""
 
 GUESS_WINDOW_S = 60.0
-
-LEAST_TOKEN = 8
-"""A shorter one is guessed too soon."""
 
 _MOST_ADDRESSES = 1024
 _KEY_BYTES = 32

@@ -1,0 +1,44 @@
+"""News: so many may listen, and no more."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import Counter
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import httpx
+
+from shared.web.news import MOST_LISTENERS
+from shared.web.server import PageServer
+
+
+def test_so_many_may_listen(client: httpx.Client) -> None:
+    """One browser too many hears so; when another leaves, there is room again."""
+    with ExitStack() as stack:
+        streams = [stack.enter_context(client.stream("GET", "/api/news")) for _ in range(MOST_LISTENERS)]
+        heard = [stream.iter_lines() for stream in streams]
+        assert {next(lines) for lines in heard} == {"event: thing"}
+        assert stack.enter_context(client.stream("GET", "/api/news")).status_code == 503
+    until = time.monotonic() + 10
+    while True:
+        with client.stream("GET", "/api/news") as stream:
+            if stream.status_code == 200:
+                break
+        assert time.monotonic() < until, "a listener that has left is still counted"
+        time.sleep(0.05)
+
+
+def test_a_crowd_of_listeners_at_once(server: PageServer) -> None:
+    """No more listen than may, however closely they follow each other."""
+    parts = urlsplit(server.url)
+    with ExitStack() as stack:
+        crowd = [
+            stack.enter_context(socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10))
+            for _ in range(3 * MOST_LISTENERS)
+        ]
+        for one in crowd:
+            one.sendall(b"GET /api/news HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        statuses = Counter(one.recv(12).split()[1] for one in crowd)
+    assert statuses == {b"200": MOST_LISTENERS, b"503": 2 * MOST_LISTENERS}
