@@ -41,6 +41,7 @@ MOST_SCANS = 32
 
 _READS = "JPEG, PNG, WebP, BMP, TIFF, GIF or PNM"
 _LIGHT = 200  # grey levels above this are light: on transparent paper, light ink is on dark paper
+_SCAN_MARKER = b"\xff\xda"  # begins every scan of a JPEG, and may occur elsewhere: there are not more scans than that
 _BAND_PX = 256  # rows that are put on paper at once
 _VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg")
 _DRAWN = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
@@ -128,7 +129,7 @@ def decode_picture(data: bytes, *, name: str, room_bytes: int | None = None) -> 
             "megapixels of those are read, save it with 8"
         )
     try:
-        if kind == "JPEG" and scans_of(data) > MOST_SCANS:
+        if kind == "JPEG" and data.count(_SCAN_MARKER) > MOST_SCANS and scans_of(data) > MOST_SCANS:
             raise DataError(f"{name} has more than {MOST_SCANS} scans; save it anew as JPEG or PNG")
         part = 1 if room_bytes is None else part_that_fits(data, room_bytes=room_bytes)
         if not part:

@@ -135,8 +135,8 @@ class Recogniser:
                 for group in groups
                 if len(group) <= MOST_ON_A_LINE
             ]
-            trace.show("candidates", lambda: draw_candidates(page, [one.ink for of in read for one in of.candidates]))
             anew = [one for one in read if isinstance(one, _LaidOut)]
+            trace.show("candidates", lambda: draw_candidates(page, [one.ink for of in anew for one in of.candidates]))
             maths = [True] * len(anew) if all_is_maths else which_are_maths([one.path for one in anew])
             nonsense = {id(one) for one, is_maths in zip(anew, maths, strict=True) if not is_maths}
             with trace.step("sureness"):
@@ -174,7 +174,7 @@ class Recogniser:
                 reader.manifest.labels,
                 fixed or {},
             )
-            lines[line] = _line(_LaidOut(lay_out(ink), ink), reading.page, None)
+            lines[line] = _line(_LaidOut(lay_out(ink), ink, inks), reading.page, None)
         return Reading(tuple(lines), reading.page, reading.width, reading.height)
 
 
@@ -186,9 +186,8 @@ def typical_em(inks: Sequence[InkPart]) -> float:
 def _classify(found: Sequence[Candidate], reader: FrozenReader, recent: RecentlyRead | None = None) -> None:
     if recent is not None:
         new = recent.take_over(found)
-        _classify([candidate for candidate, _ in new], reader)
-        for candidate, look in new:
-            recent.remember(candidate, look)
+        _classify(new, reader)
+        recent.remember(new)
         return
     if not found:
         return
@@ -199,10 +198,11 @@ def _classify(found: Sequence[Candidate], reader: FrozenReader, recent: Recently
 
 @dataclass(frozen=True, eq=False)
 class _LaidOut:
-    """A line that was laid out in this picture."""
+    """A line that was laid out in this picture, and the parts that it was laid out of."""
 
     path: Path
     ink: LineInk
+    parts: Sequence[InkPart]
 
     @property
     def candidates(self) -> Sequence[Candidate]:
@@ -211,17 +211,21 @@ class _LaidOut:
 
 @dataclass(frozen=True, eq=False)
 class _AsBefore:
-    """A line that stands as it stood in the frame before, and where its symbols are now."""
+    """A line that stands as it stood in the frame before, and where the ink of its symbols is now."""
 
     line: Line
-    symbols: Sequence[Candidate]
-    candidates: Sequence[Candidate]
+    inks: Sequence[InkPart]
 
 
 def _likeliest(
     parts: Sequence[InkPart], ink_width: float, reader: FrozenReader, recent: RecentlyRead | None, trace: Trace
 ) -> _LaidOut | _AsBefore:
     """Read the ink of a line, also with the bars freed that touch something, and return what is likelier."""
+    if recent is not None:
+        with trace.step("recent"):
+            before = recent.line(parts)
+        if before is not None:
+            return _AsBefore(*before)
     em = typical_em(parts)
     without = freed(parts, em=em, ink_width=ink_width)
     best: _LaidOut | None = None
@@ -230,13 +234,11 @@ def _likeliest(
             continue
         with trace.step("segments"):
             pieces = segments(inks, em=em, read=lambda new: _classify(new, reader, recent))
-        if recent is not None and without is None and (before := recent.line(pieces.candidates)) is not None:
-            return _AsBefore(*before, pieces.candidates)
         ink = LineInk(pieces.atoms, pieces.components, pieces.candidates, em, reader.manifest.labels, {})
         with trace.step("layout"):
             path = lay_out(ink)
         if best is None or path.score + cost > best.path.score:
-            best = _LaidOut(path, ink)
+            best = _LaidOut(path, ink, parts)
     assert best is not None
     return best
 
@@ -257,16 +259,15 @@ def _line(read: _LaidOut | _AsBefore, page: InkPage, recent: RecentlyRead | None
     confidence = float(np.prod([symbol.confidence for symbol in symbols]))
     line = Line(row_of_path(path), tuple(symbols), _around(boxes), confidence)
     if recent is not None:
-        recent.keep_line(line, candidates=ink.candidates, symbols=candidates)
+        recent.keep_line(line, parts=read.parts, candidates=ink.candidates, symbols=candidates)
     return line
 
 
 def _moved(read: _AsBefore, page: InkPage) -> Line:
     """Return a line as it was, with its symbols where they are now."""
-    boxes = page.boxes_in_picture([candidate.ink for candidate in read.symbols])
+    boxes = page.boxes_in_picture(read.inks)
     symbols = tuple(
-        replace(symbol, box=box, ink=candidate.ink)
-        for symbol, box, candidate in zip(read.line.symbols, boxes, read.symbols, strict=True)
+        replace(symbol, box=box, ink=ink) for symbol, box, ink in zip(read.line.symbols, boxes, read.inks, strict=True)
     )
     return replace(read.line, symbols=symbols, box=_around(boxes))
 

@@ -102,6 +102,9 @@ class InkPage:
         """Return the boxes of several pieces of ink, each as `box_in_picture` does."""
         if not parts:
             return []
+        x, y = self.to_picture[:2, 2].tolist()
+        if np.array_equal(self.to_picture - np.eye(3), [[0, 0, round(x)], [0, 0, round(y)], [0, 0, 0]]):
+            return [(part.x + round(x), part.y + round(y), part.width, part.height) for part in parts]
         # The ends of its rows have all corners of the ink's convex hull, which remain the outermost points.
         ends = [_ends_of_rows(part) for part in parts]
         starts = np.cumsum([0, *(points.shape[1] for points in ends[:-1])])

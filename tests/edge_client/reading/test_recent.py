@@ -62,6 +62,53 @@ def test_what_changes_is_read_at_once(recogniser: Recogniser, before: str, after
     assert texts(recogniser.read(now, recent=recent)) == texts(recogniser.read(now))
 
 
+def test_what_is_written_meanwhile_is_all_that_is_read(recogniser: Recogniser) -> None:
+    """A symbol more at the end of a line: the others keep what they were classified as."""
+    recent = RecentlyRead()
+    before = recogniser.read(frame("3x+7="), recent=recent)
+    # the same hand goes on writing: nothing of what stands is another
+    now = frame("3x+7=22", number=1)
+    now[:, : before.lines[0].box[0] + before.lines[0].box[2] + 4] = frame("3x+7=", number=1)[
+        :, : before.lines[0].box[0] + before.lines[0].box[2] + 4
+    ]
+    got = recogniser.read(now, recent=recent)
+    assert recent.taken_over >= 0.6 * len(before.lines[0].symbols)
+    assert texts(got) == texts(recogniser.read(now))
+
+
+def test_symbols_that_touch_move_with_their_line(recogniser: Recogniser) -> None:
+    """Where a symbol is only a part of its connected ink, its box follows the hand that holds the camera."""
+    pictures = (
+        touching(recogniser, text, seed=seed, over_px=over_px)
+        for text in ("8-34", "12+9", "3+57")
+        for seed in (3, 2, 1)
+        for over_px in (2, 5, 8)
+    )
+    both = ((picture, recogniser.read(picture)) for picture in pictures)
+    picture = next(picture for picture, read in both if len(read.lines[0].symbols) > len(read.page.parts))
+    recent = RecentlyRead()
+    first = recogniser.read(picture, recent=recent)
+    moved = cv2.warpAffine(picture, np.array([[1.0, 0, 3], [0, 1, 2]]), (640, 360), borderMode=cv2.BORDER_REPLICATE)
+    again = recogniser.read(moved.astype(np.uint8), recent=recent)
+    assert recent.taken_over > 0
+    assert texts(again) == texts(first)
+    for before, after in zip(first.lines[0].symbols, again.lines[0].symbols, strict=True):
+        assert np.abs(np.subtract(after.box, before.box) - (3, 2, 0, 0)).max() <= 1
+
+
+def touching(recogniser: Recogniser, text: str, *, seed: int, over_px: int) -> Picture:
+    """Push the last symbol of a text into the one before it."""
+    picture = draw_scene(text, width=640, height=360, symbol_px=60, turn_deg=0, seed=seed).picture
+    before, last = (symbol.box for symbol in recogniser.read(picture).lines[0].symbols[-2:])
+    edge = before[0] + before[2] + 1
+    to = edge - max(0, last[0] - edge + 1 + over_px)
+    pushed = picture.copy()
+    pushed[:, edge:] = np.median(picture, axis=(0, 1))
+    place = pushed[:, to : 640 - edge + to]
+    np.minimum(place, picture[:, edge:], out=place)
+    return pushed
+
+
 def test_a_stroke_that_is_added_is_seen(recogniser: Recogniser) -> None:
     """One stroke through a minus makes it a plus in the very next frame."""
     recent, picture = RecentlyRead(), np.full((240, 480), 235, np.uint8)
