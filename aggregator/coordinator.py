@@ -41,6 +41,7 @@ from aggregator.run import Run, shapes_of
 from aggregator.sender import Sender
 from aggregator.settings import AggregatorSettings
 from aggregator.spool import Spool
+from aggregator.standing import Standing
 from aggregator.store import Store
 from aggregator.workbench import Averaged, Broke, Examined, Garbled, Outcome, Workbench, Written
 from shared.crash_points import reach
@@ -161,6 +162,20 @@ class Coordinator:
     def last_score(self) -> Score | None:
         """The last evaluation of this run, if there was one."""
         return self._last_score
+
+    def standing(self) -> Standing:
+        """Return how the run stands, for whoever looks on."""
+        wait, registry = self._wait, self._reception.registry
+        return Standing(
+            run=self._run,
+            round=self._engine.view,
+            committed=self._committed,
+            weights_sha256=self._base_sha256,
+            wait=wait,
+            left_s=wait.until - self._clock() if wait else float("inf"),
+            devices=registry.all(),
+            rests=registry.all_rests(),
+        )
 
     @property
     def wake_at(self) -> float:

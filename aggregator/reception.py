@@ -85,6 +85,11 @@ class Reception:
         return self._registry.online()
 
     @property
+    def registry(self) -> Registry:
+        """What is known of the devices."""
+        return self._registry
+
+    @property
     def received_bytes(self) -> int:
         """Payload bytes of updates and their manifests so far, whatever became of them."""
         return self._received_bytes

@@ -87,6 +87,14 @@ class Registry:
         """Return how a device failed last, and until when it is not invited; None if it did not."""
         return self._rests.get(device)
 
+    def all(self) -> dict[str, Presence]:
+        """Return what is known of every device, those that are away included."""
+        return dict(self._devices)
+
+    def all_rests(self) -> dict[str, Rest]:
+        """Return how devices failed last, by their names."""
+        return dict(self._rests)
+
     def online(self) -> list[str]:
         """Name the devices that are online, in the order of their names."""
         return sorted(name for name, presence in self._devices.items() if presence.online)

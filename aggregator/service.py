@@ -26,7 +26,8 @@ from aggregator.run import Run, begin, new_run_name, resume, shapes_of
 from aggregator.sender import Sender
 from aggregator.settings import AggregatorSettings
 from aggregator.spool import Spool
-from aggregator.store import DamagedError, Store
+from aggregator.standing import Lookout
+from aggregator.store import DATABASE, DamagedError, Store
 from aggregator.workbench import Broke, Outcome, Workbench
 from shared.dataset import Dataset
 from shared.errors import BrokerError, ProtocolError, StorageError
@@ -43,7 +44,6 @@ from tflite_models.bundle import ModelBundle
 
 # How soon the loop notices that it is to stop.
 _STOP_LATENCY_S = 0.1
-_DATABASE = "aggregator.sqlite3"
 # What may wait for the loop, see `Backlog`.
 _INBOX_BYTES = 256 * 1024 * 1024
 # Small, so that a control message never waits behind more than this of a broadcast.
@@ -110,6 +110,7 @@ class Aggregator:
             `AwakeClock`.
         wall_clock: Unix time in seconds.
         credentials: sign what the aggregator says, and check what it is told; without them neither happens.
+        lookout: for those who look on while it runs.
     """
 
     def __init__(
@@ -122,9 +123,11 @@ class Aggregator:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         credentials: Credentials | None = None,
+        lookout: Lookout | None = None,
     ) -> None:
         self._settings = settings
         self._credentials = credentials or Credentials()
+        self._lookout = lookout or Lookout()
         self._model = model
         self._test = test
         self._on_event = on_event
@@ -174,7 +177,7 @@ class Aggregator:
             spool = Spool(settings.folder / "spool")
             remove_unfinished(settings.folder, settings.folder / "checkpoints")
             recovered = self._recover(checkpoints)
-            store = stack.enter_context(Store(settings.folder / _DATABASE, patience=patience))
+            store = stack.enter_context(Store(settings.folder / DATABASE, patience=patience))
             rewrite_metrics(settings.folder, store.metrics())
             stack.enter_context(log)
             if recovered is not None:
@@ -259,7 +262,7 @@ class Aggregator:
         Raises:
             StorageError: it cannot be trusted, and the run is not resumed, or has nothing to go on from.
         """
-        settings, database = self._settings, self._settings.folder / _DATABASE
+        settings, database = self._settings, self._settings.folder / DATABASE
         try:
             with Store(database) as store:
                 card = RunCard.read(settings.folder)
@@ -377,6 +380,7 @@ class Aggregator:
         started = blocked = False
         silence = Silence()
         while not stop.is_set() and not coordinator.done:
+            self._lookout.answer(coordinator.standing)
             timeout_s = _STOP_LATENCY_S
             if not blocked:
                 timeout_s = min(max(coordinator.wake_at - self._clock(), 0.0), timeout_s)

@@ -17,6 +17,9 @@ from shared.errors import BlockedError, StorageError
 from shared.messages import UpdateManifest
 from shared.migrations import migrate, steps
 
+DATABASE = "aggregator.sqlite3"
+"""The name of the database in an aggregator's folder."""
+
 # How long a statement waits for another process that holds the database; then it is said, and tried again.
 _BUSY_S = 1.0
 
