@@ -20,7 +20,7 @@ from deploy.chaos.broker import MortalBroker
 from deploy.chaos.fleet import TroubledFleet
 from deploy.report.record import RoundRecord, RunRecord, SimulationRecord
 from deploy.report.wording import partition_name, plural
-from deploy.report.write import write_metrics, write_report
+from deploy.report.write import add_metrics, write_metrics, write_report
 from deploy.simulate.disk import DiskWatch, needed_bytes
 from deploy.simulate.fleet import Event, Fleet
 from deploy.simulate.fleet_folder import FleetFolder
@@ -104,6 +104,8 @@ class Simulation:
         self._clock = clock
         self._started = datetime.now().astimezone().isoformat(timespec="seconds")
         self._runs: dict[str, RunRecord] = {}
+        self._said = 0
+        """The last round of the run under way whose line this session wrote."""
         self._broker = ""
         self._weights_bytes = 4 * sum(math.prod(spec.shape) for spec in plan.bundle.manifest.parameters)
         self._disk = DiskWatch(out.path, margin_bytes=2 * self._weights_bytes)
@@ -186,17 +188,15 @@ class Simulation:
             interrupt=self._interrupt,
             disk=self._disk,
         )
-        began, reached = self._clock(), False
+        began, reached, self._said = self._clock(), False, 0
         try:
             with view:
                 reached = fleet.run()
         finally:
             elapsed_s = before_s + self._clock() - began
             standing.elapsed_s[plan.partition] = elapsed_s
-            account = fleet.account()
-            self._runs[plan.partition] = harvest(plan, folder, wall_s=elapsed_s, finished=reached).model_copy(
-                update={"chaos": account}
-            )
+            run = self._runs[plan.partition] = harvest(plan, folder, wall_s=elapsed_s, finished=reached)
+            self._runs[plan.partition] = run.model_copy(update={"chaos": fleet.account()})
         if reached:
             standing.finished.append(plan.partition)
         self._out.keep(standing)
@@ -209,12 +209,18 @@ class Simulation:
         return partial(TroubledFleet, self._settings, plan, folder=folder, broker=broker, on_fault=say)
 
     def _add(self, plan: FleetPlan, line: RoundRecord) -> None:
-        """Keep ``metrics.jsonl`` up to date while the run goes on."""
-        self._out.claim()
+        """Keep ``metrics.jsonl`` up to date while the run goes on, and nothing of it in memory."""
         run = self._runs[plan.partition]
-        rounds = (*(one for one in run.rounds if one.round != line.round), line)
-        self._runs[plan.partition] = run.model_copy(update={"rounds": rounds})
-        write_metrics(self._record(), self._out.path)
+        last = max(self._said, run.rounds[-1].round if run.rounds else 0)
+        if line.round <= last:
+            return  # an aggregator that was killed may say it again
+        if self._said:
+            add_metrics(line, self._out.path)
+        else:
+            self._out.claim()
+            self._runs[plan.partition] = run.model_copy(update={"rounds": (*run.rounds, line)})
+            write_metrics(self._record(), self._out.path)
+        self._said = line.round
 
     def _record(self) -> SimulationRecord:
         return SimulationRecord(
