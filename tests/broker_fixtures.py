@@ -68,7 +68,7 @@ def ear() -> Iterator[Callable[..., Ear]]:
 @pytest.fixture(scope="session")
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     """A real Mosquitto on a free port. Not installed: a skip by name, and in CI a failure."""
-    _need(mosquitto_executable() is not None, "Mosquitto is not installed (apt install mosquitto)")
+    need(mosquitto_executable() is not None, "Mosquitto is not installed (apt install mosquitto)")
     with start_broker("mosquitto", folder=tmp_path_factory.mktemp("mosquitto")) as broker:
         yield broker
 
@@ -76,7 +76,7 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroke
 @pytest.fixture(scope="session")
 def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     """The embedded broker on a free port."""
-    _need(embedded_installed(), "the embedded broker is not installed (pip install iotcore)")
+    need(embedded_installed(), "the embedded broker is not installed (pip install iotcore)")
     with start_broker("embedded", folder=tmp_path_factory.mktemp("embedded")) as broker:
         yield broker
 
@@ -94,7 +94,8 @@ def fleet_id() -> str:
     return f"test-{secrets.token_hex(6)}"
 
 
-def _need(there: bool, message: str) -> None:
+def need(there: bool, message: str) -> None:
+    """Skip the test by name where it lacks something; in CI, fail it."""
     if not there:
         if os.environ.get("CI"):
             pytest.fail(message)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from deploy.chaos.proxy import Line
+from deploy.chaos.line import Line
 from deploy.chaos.schedule import AGGREGATOR_LINE_SHARE, Fault
 
 AGGREGATOR = "aggregator"

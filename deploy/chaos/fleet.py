@@ -17,7 +17,8 @@ import numpy as np
 from deploy.chaos.account import Account
 from deploy.chaos.broker import MortalBroker
 from deploy.chaos.conductor import AGGREGATOR, Conductor
-from deploy.chaos.proxy import Line, Proxy
+from deploy.chaos.line import Line
+from deploy.chaos.proxy import Proxy
 from deploy.chaos.reckoning import draw_up
 from deploy.chaos.schedule import Fault, draw_schedule
 from deploy.chaos.witness import Seen, read_record

@@ -17,12 +17,17 @@ from deploy.brokers.mosquitto import executable
 from deploy.chaos.broker import MortalBroker
 from deploy.chaos.proxy import Proxy
 from edge_client.trainer import Trainer
-from tests.broker_fixtures import _need
+from tests.broker_fixtures import need
 from tests.faults.process_fleet import NAMES, ROUNDS, Fleet, LocalAggregator
 from tflite_models.bundle import builtin_bundle
 
 WEIGHTS_BYTES = 1_442_000
 """What a device fetches in a round, and sends: the default network's weights."""
+
+
+def chunks_only(topic: str) -> bool:
+    """Whether a topic carries what is asked for again when it does not come, and nothing else."""
+    return "/chunk/" in topic or "/blob/" in topic
 
 
 class Lines:
@@ -85,7 +90,7 @@ def fleet_at(trainer: Trainer, tmp_path: Path) -> Iterator[FleetAt]:
 @pytest.fixture
 def own_mosquitto(tmp_path: Path) -> Iterator[Callable[..., MortalBroker]]:
     """Start a Mosquitto with settings of its own, that may be killed."""
-    _need(executable() is not None, "Mosquitto is not installed (apt install mosquitto)")
+    need(executable() is not None, "Mosquitto is not installed (apt install mosquitto)")
     with ExitStack() as stack:
         yield lambda **settings: stack.enter_context(
             MortalBroker("mosquitto", folder=tmp_path / "mosquitto", settings=settings)

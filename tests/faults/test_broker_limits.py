@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from deploy.chaos.broker import MortalBroker
-from deploy.chaos.proxy import BOTH, Line, Proxy
+from deploy.chaos.line import BOTH, Line
+from deploy.chaos.proxy import Proxy
 from shared.errors import BrokerError
 from shared.mqtt import OutboxBounds
 from tests.broker_fixtures import Ear

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.chaos.conductor import AGGREGATOR, Conductor
-from deploy.chaos.proxy import Line
+from deploy.chaos.line import Line
 from deploy.chaos.schedule import KINDS, Fault, draw_schedule
 
 

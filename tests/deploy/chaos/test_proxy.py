@@ -7,12 +7,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from deploy.brokers import RunningBroker
-from deploy.chaos.proxy import BOTH, Line, Proxy, chunks_only
+from deploy.chaos.line import BOTH, Line
+from deploy.chaos.proxy import Proxy
+from shared.mqtt import BrokerAddress
 from tests.broker_fixtures import DEADLINE_S, Ear
 
 MakeEar = Callable[..., Ear]
@@ -92,7 +95,7 @@ def test_a_slow_line_carries_what_it_says(proxy: Proxy, ear: MakeEar, fleet_id: 
 def test_chunks_are_lost_repeated_and_reordered(proxy: Proxy, ear: MakeEar, fleet_id: str) -> None:
     """Lost ones are acknowledged, so that the sender goes on; every fate is counted; other topics are left alone."""
     one = ear(proxy.address).up(f"{fleet_id}/#")
-    proxy.set(Line(lose=0.2, repeat=0.2, reorder=0.2, touches=chunks_only))
+    proxy.set(Line(lose=0.2, repeat=0.2, reorder=0.2, touches=lambda topic: "/blob/" in topic))
     for number in range(100):
         one.link.publish(f"{fleet_id}/blob/{number}", bytes([number]))
     assert one.link.flush(DEADLINE_S)
@@ -133,8 +136,6 @@ def test_connections_are_cut_every_so_often(proxy: Proxy, ear: MakeEar) -> None:
 
 def test_it_leaves_no_thread_and_no_descriptor(mosquitto: RunningBroker) -> None:
     """What it opened is closed when it ends, connections under way included."""
-    from pathlib import Path
-
     threads, before = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
     with Proxy(mosquitto.address) as line:
         socks = [socket.create_connection((line.address.host, line.address.port)) for _ in range(3)]
@@ -155,3 +156,27 @@ def test_a_frozen_connection_stays_open_and_a_new_one_is_well(proxy: Proxy, ear:
     assert other.next().payload == b"here"
     assert one.link.connected
     assert one.messages.empty()
+
+
+def test_a_frozen_connection_is_gone_when_both_ends_have_left() -> None:
+    """Neither hears that the other left; then nothing of it is kept, though what they sent was never read."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with Proxy(BrokerAddress("127.0.0.1", port)) as proxy:
+            near = socket.create_connection((proxy.address.host, proxy.address.port))
+            far, _ = server.accept()
+            with near, far:
+                near.sendall(b"\x30\x03\x00\x01a")
+                assert far.recv(16) == b"\x30\x03\x00\x01a"
+                proxy.freeze()
+                near.sendall(b"\x30\x03\x00\x01b")
+                near.close()
+                far.settimeout(0.7)
+                with pytest.raises(TimeoutError):
+                    far.recv(16)
+                assert proxy.open_connections == 1
+                far.close()
+                deadline = time.monotonic() + DEADLINE_S
+                while proxy.open_connections and time.monotonic() < deadline:
+                    time.sleep(0.02)
+            assert proxy.open_connections == 0

@@ -16,7 +16,8 @@ import pytest
 
 from deploy.brokers import RunningBroker
 from deploy.brokers.mosquitto import configure as configure_mosquitto
-from deploy.chaos.proxy import Line, Proxy
+from deploy.chaos.line import Line
+from deploy.chaos.proxy import Proxy
 from shared.errors import BrokerError, ProtocolError
 from shared.mqtt import Backoff, BrokerAddress, OutboxBounds, Will
 from shared.mqtt.outbox import Outbox, Outgoing
