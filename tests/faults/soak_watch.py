@@ -21,13 +21,20 @@ WINDOW = 0.2
 LEAST_SAMPLES = 60
 """A process that was killed earlier shows nothing."""
 
+UNFINISHED_SAMPLES = 30
+"""A file that is seen half-written so often in a row was left behind."""
+
+MOST_GROWTH = {"memory_bytes": 0.05, "threads": 0.0, "descriptors": 0.05}
+"""By how much a process may hold more of each at its end than after its warm-up."""
+
 
 @dataclass(frozen=True)
 class Sample:
     """What a process held at a moment.
 
     Attributes:
-        memory_bytes: its own, not shared with others (USS).
+        memory_bytes: pages that no file stands behind, swapped ones included. Pages of programs and libraries are left
+            out: how many of them are a process's own changes with what other processes on the machine have loaded.
     """
 
     memory_bytes: int
@@ -53,6 +60,11 @@ class Life:
         before, after = statistics.median(values[:window]), statistics.median(values[-window:])
         return float(after / before - 1)
 
+    def leaks(self) -> list[str]:
+        """Say what grew beyond `MOST_GROWTH`; nothing, if nothing did."""
+        grown = {what: self.growth(what) for what in MOST_GROWTH}
+        return [f"{self.name}: {what} grew by {grown[what]:.1%}" for what in grown if grown[what] > MOST_GROWTH[what]]
+
 
 class SoakWatch:
     """Samples a process and all below it.
@@ -66,16 +78,21 @@ class SoakWatch:
         self._root = root
         self._state = state
         self._samples: dict[tuple[str, int], list[Sample]] = defaultdict(list)
-        self.most_unfinished = 0
-        """The most files that were being written, or were left behind half-written, at any moment."""
+        self._unfinished: dict[Path, int] = {}
+        self.left_behind: set[Path] = set()
+        """Files that were half-written for so long that nobody can have been writing them."""
 
     def run(self) -> None:
         """Sample until the simulation has ended."""
         while self._root.is_running() and self._root.status() != psutil.STATUS_ZOMBIE:
-            for process in (self._root, *self._root.children(recursive=True)):
-                self._look_at(process)
-            self.most_unfinished = max(self.most_unfinished, sum(1 for _ in self._state.rglob("*.unfinished")))
+            self.look()
             time.sleep(EVERY_S)
+
+    def look(self) -> None:
+        """Take one sample of every process, and of the files."""
+        for process in (self._root, *self._root.children(recursive=True)):
+            self._look_at(process)
+        self._look_for_unfinished()
 
     def lives(self) -> list[Life]:
         """The processes that lived long enough to tell."""
@@ -88,10 +105,26 @@ class SoakWatch:
             name = _name(process.cmdline())
             if process.status() == psutil.STATUS_STOPPED:
                 return
-            memory = process.memory_full_info().uss
-            self._samples[name, process.pid].append(Sample(memory, process.num_threads(), process.num_fds()))
-        except psutil.Error:
+            sample = Sample(_own_memory_bytes(process.pid), process.num_threads(), process.num_fds())
+        except (psutil.Error, OSError, KeyError):
             return  # it ended meanwhile
+        self._samples[name, process.pid].append(sample)
+
+    def _look_for_unfinished(self) -> None:
+        self._unfinished = {path: self._unfinished.get(path, 0) + 1 for path in self._state.rglob("*.unfinished")}
+        self.left_behind |= {path for path, times in self._unfinished.items() if times >= UNFINISHED_SAMPLES}
+
+
+def _own_memory_bytes(pid: int) -> int:
+    """Anonymous and swapped memory, as ``proc(5)`` has them under ``status``.
+
+    Raises:
+        OSError: the process is gone.
+        KeyError: it has just ended, and has no memory any more.
+    """
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    kib = {name: value for name, _, value in (line.partition(":") for line in lines)}
+    return 1024 * (int(kib["RssAnon"].split()[0]) + int(kib["VmSwap"].split()[0]))
 
 
 def _name(words: list[str]) -> str:
