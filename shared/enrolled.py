@@ -15,7 +15,8 @@ from shared.signing import Credentials, KeyCheck, KeySeal
 from shared.topics import Topics
 
 if TYPE_CHECKING:
-    from shared.identity import Identity, Role
+    from shared.identity import Identity
+    from shared.identity_file import Role
     from shared.roster import Roster
 
 _log = logging.getLogger(__name__)

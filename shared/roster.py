@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from shared.bounded_files import read_bounded
 from shared.errors import SettingsError
 from shared.files import write_bytes
-from shared.identity import format_time, parse_time
 from shared.topics import check_name
+from shared.validity import format_time, parse_time
 
 FILE_NAME = "roster.json"
 

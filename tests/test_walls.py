@@ -36,7 +36,7 @@ def test_whoever_has_no_identity_loads_no_cryptography() -> None:
         "import sys\n"
         "import deploy.simulate.runner, deploy.cli.live, edge_client.service, edge_client.page.device_page\n"
         "import aggregator.service, shared.web.server\n"
-        "print('LOADED', sorted({'cryptography', 'shared.identity'} & set(sys.modules)))\n"
+        "print('LOADED', sorted({'cryptography', 'shared.identity', 'shared.identity_file'} & set(sys.modules)))\n"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert "LOADED []" in shown.stdout

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from shared.identity import AGGREGATOR
+from shared.identity_file import AGGREGATOR
 from shared.topics import Topics
 
 CONFIGURATION = "mosquitto.conf"

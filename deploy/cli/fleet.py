@@ -219,7 +219,7 @@ def list_members(folder: Path, *, as_json: bool) -> None:
 
 
 def _as_json(one: Standing) -> dict[str, Any]:
-    from shared.identity import format_time
+    from shared.validity import format_time
 
     return {
         "name": one.name,

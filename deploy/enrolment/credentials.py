@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.brokers import secure_files
 from deploy.enrolment.certificates import Authority, new_key, serial_of
 from deploy.enrolment.record import FleetRecord, Issued
-from shared import identity
-from shared.identity import AGGREGATOR
+from shared import identity_file
+from shared.identity_file import AGGREGATOR
 from shared.roster import Credential
 
 _PASSWORD_BYTES = 24
@@ -41,7 +41,7 @@ def equip_device(
         hashed = secure_files.password_hash(secret, salt=os.urandom(12))
         serial = f"{secrets.randbits(152):X}"
         not_after = min(_after(now, days), authority.certificate.not_valid_after_utc)
-        data = identity.encode(
+        data = identity_file.encode(
             role="device",
             fleet=record.fleet,
             name=name,
@@ -55,7 +55,7 @@ def equip_device(
         return data, Credential(serial, "password", signing_key.public_key(), not_after), hashed
     key = new_key()
     certificate = authority.issue_client(name, key.public_key(), now=now, days=days)
-    data = identity.encode(
+    data = identity_file.encode(
         role="device",
         fleet=record.fleet,
         name=name,
@@ -87,7 +87,7 @@ def equip_aggregator(
     """
     key = new_key()
     certificate = authority.issue_client(AGGREGATOR, key.public_key(), now=now, days=days)
-    data = identity.encode(
+    data = identity_file.encode(
         role="aggregator",
         fleet=record.fleet,
         name=AGGREGATOR,

@@ -11,7 +11,7 @@ from deploy.enrolment.certificates import Authority
 from deploy.enrolment.credentials import equip_device
 from deploy.enrolment.fleet_files import publish
 from deploy.enrolment.record import FleetRecord
-from shared import identity
+from shared import identity_file
 from shared.errors import SettingsError
 from shared.roster import Member, RosterList
 
@@ -66,7 +66,7 @@ def equip_devices(
         bundles.append(data)
     publish(folder, authority, record, listed, now=now)
     for file, data in zip(files, bundles, strict=True):
-        identity.save(file, data)
+        identity_file.save(file, data)
     return files
 
 

@@ -16,7 +16,7 @@ from deploy.enrolment.record import FleetRecord
 from shared import roster
 from shared.errors import SettingsError
 from shared.files import write_bytes
-from shared.identity import AGGREGATOR
+from shared.identity_file import AGGREGATOR
 from shared.roster import RosterList
 
 

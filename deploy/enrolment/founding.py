@@ -17,7 +17,7 @@ from deploy.enrolment.record import FleetRecord, Issued
 from deploy.enrolment.servers import certify_aggregator, certify_broker
 from shared.errors import SettingsError, StorageError
 from shared.files import write_bytes
-from shared.identity import AGGREGATOR
+from shared.identity_file import AGGREGATOR
 from shared.roster import RosterList
 from shared.topics import check_name
 

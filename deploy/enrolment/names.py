@@ -6,7 +6,7 @@ import re
 from ipaddress import ip_address
 
 from shared.errors import SettingsError
-from shared.identity import AGGREGATOR
+from shared.identity_file import AGGREGATOR
 from shared.topics import check_name
 
 BROKER = "broker"

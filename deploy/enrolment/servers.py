@@ -14,10 +14,11 @@ from deploy.enrolment.certificates import Authority, certificate_pem, key_pem, n
 from deploy.enrolment.credentials import equip_aggregator, issued
 from deploy.enrolment.names import BROKER
 from deploy.enrolment.record import FleetRecord, Issued
-from shared import identity
+from shared import identity_file
 from shared.errors import SettingsError
 from shared.files import write_bytes
-from shared.identity import AGGREGATOR, Identity
+from shared.identity import Identity
+from shared.identity_file import AGGREGATOR
 
 
 def certify_broker(folder: Path, authority: Authority, hosts: Sequence[str], *, now: datetime, days: int) -> Issued:
@@ -63,7 +64,7 @@ def certify_aggregator(
         The record with what was issued; it is not written yet.
     """
     data, number = equip_aggregator(authority, record, signing_key, now=now, days=days)
-    identity.save(folder / AGGREGATOR / identity.FILE_NAME, data)
+    identity_file.save(folder / AGGREGATOR / identity_file.FILE_NAME, data)
     key = base64.b64encode(signing_key.public_key().public_bytes_raw()).decode()
     return record.having(aggregator=number, aggregator_key=key)
 
@@ -74,7 +75,7 @@ def read_signing_key(folder: Path) -> Ed25519PrivateKey:
     Raises:
         SettingsError: its identity is not in the fleet's folder, or is damaged.
     """
-    file = folder / AGGREGATOR / identity.FILE_NAME
+    file = folder / AGGREGATOR / identity_file.FILE_NAME
     if not file.exists():
         raise SettingsError(
             f"the aggregator's signing key is not at {file}: copy the file back, or take --new-signing-key"

@@ -10,9 +10,10 @@ from deploy.enrolment.certificates import serial_of
 from deploy.enrolment.fleet_files import read_certificate, read_record
 from deploy.enrolment.names import BROKER
 from deploy.enrolment.record import Issued
-from shared import identity, roster
-from shared.identity import AGGREGATOR
+from shared import roster
+from shared.identity_file import AGGREGATOR
 from shared.roster import RosterList
+from shared.validity import validity_in_words
 
 
 @dataclass(frozen=True)
@@ -63,4 +64,4 @@ def read_standings(folder: Path, *, now: datetime) -> list[Standing]:
 
 
 def _warning(not_after: datetime, *, now: datetime) -> str:
-    return identity.validity_in_words(datetime.min.replace(tzinfo=UTC), not_after, now=now)
+    return validity_in_words(datetime.min.replace(tzinfo=UTC), not_after, now=now)

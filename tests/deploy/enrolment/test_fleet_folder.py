@@ -107,7 +107,7 @@ def test_an_enrolment_that_was_killed_in_the_middle_is_done_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("shared.identity.save", killed)
+        patched.setattr("shared.identity_file.save", killed)
         with pytest.raises(KeyboardInterrupt):
             fleet.enroll(["kitchen"])
     assert "kitchen" in [one.name for one in fleet.standings()]
