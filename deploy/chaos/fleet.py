@@ -20,6 +20,7 @@ from deploy.chaos.conductor import AGGREGATOR, Conductor
 from deploy.chaos.line import Line
 from deploy.chaos.proxy import Proxy
 from deploy.chaos.reckoning import draw_up
+from deploy.chaos.restarts import Restarts
 from deploy.chaos.schedule import Fault, draw_schedule
 from deploy.chaos.witness import Seen, read_record
 from deploy.simulate.child import WORKER
@@ -60,6 +61,8 @@ class TroubledFleet(Fleet):
     ) -> None:
         def heard(event: Event) -> None:
             self._progress.take(event, now=time.monotonic())
+            if event.get("event") == "listening":
+                self._restarts.at_work()
             on_event(event)
 
         super().__init__(settings, plan, folder=folder, broker=broker, on_event=heard, **others)
@@ -74,7 +77,7 @@ class TroubledFleet(Fleet):
         self._gone: set[str] = set()
         self._processes: Processes
         self._conductor: Conductor
-        self._restarts = 0
+        self._restarts = Restarts(most=_MOST_RESTARTS, clock=time.monotonic)
 
     def run(self) -> bool:
         """See `Fleet.run`; whatever was done is undone at the end."""
@@ -168,8 +171,7 @@ class TroubledFleet(Fleet):
         if child.name in self._gone or child is not self._children[child.name]:
             return True
         absent = child.name == AGGREGATOR and child.process.returncode == BrokerError.exit_code
-        if absent and self._restarts < _MOST_RESTARTS:
-            self._restarts += 1
+        if absent and self._restarts.again():
             self.start(AGGREGATOR)
             return True
         return False
