@@ -33,7 +33,7 @@ from shared.tensors import Tensors, encode_tensors, sha256_of
 from shared.topics import Topics
 from tests.aggregator.fake_device import FakeDevice, noisy
 from tflite_models.bundle import ModelBundle, builtin_bundle
-from tflite_models.runtime.weights import initial_weights, save_weights
+from tflite_models.runtime.weights import initial_weights
 
 DEADLINE_S = 40.0
 Event = dict[str, Any]
@@ -501,7 +501,7 @@ def test_what_cannot_be_begun_or_resumed_says_why(
     letters = Dataset(np.zeros((2, 45, 45), np.uint8), np.array(["A", "B"]), np.array(["", ""]))
     with pytest.raises(DataError, match="the test data has no sample of the labels 'arithmetic'; it has A, B"):
         serve(letters).end()
-    save_weights(tmp_path / "w.safetensors", {"odd": np.zeros(3, np.float32)})
+    (tmp_path / "w.safetensors").write_bytes(encode_tensors({"odd": np.zeros(3, np.float32)}))
     with pytest.raises(ModelError, match="another model"):
         serve(weights=tmp_path / "w.safetensors").end()
     with pytest.raises(RunError, match=r"round 1 needs 2 devices with samples, 0 came in 0\.2 s"):
@@ -635,7 +635,7 @@ def test_given_weights_are_where_the_run_begins(
     serve: Callable[..., Running], devices: Callable[..., FakeDevice], model: ModelBundle, tmp_path: Path
 ) -> None:
     """--weights starts from a file instead of the seed's first weights."""
-    save_weights(tmp_path / "w.safetensors", initial_weights(model.manifest, seed=99))
+    (tmp_path / "w.safetensors").write_bytes(encode_tensors(initial_weights(model.manifest, seed=99)))
 
     def unchanged(weights: Tensors, manifest: RoundManifest) -> bytes:
         return encode_tensors(weights)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from deploy.cli.model import group
 from shared.dataset import Dataset
 from shared.errors import InkfleetError, ModelError
+from shared.tensors import encode_tensors
 from tflite_models.bundle import ModelBundle
-from tflite_models.runtime.weights import initial_weights, save_weights
+from tflite_models.runtime.weights import initial_weights
 
 
 def run(*arguments: str) -> Result:
@@ -76,7 +77,7 @@ def test_evaluate_measures_weights_on_a_dataset(
     images, labels = strokes
     names = np.array(["1", "-", "+"])[labels]
     Dataset(images, names, np.full(96, "w")).save(tmp_path / "d.npz")
-    save_weights(tmp_path / "w.safetensors", initial_weights(bundle.manifest, seed=0))
+    (tmp_path / "w.safetensors").write_bytes(encode_tensors(initial_weights(bundle.manifest, seed=0)))
     found = as_json("evaluate", "--weights", str(tmp_path / "w.safetensors"), "--data", str(tmp_path / "d.npz"))
     confusion = np.array(found["confusion"])
     assert found["samples"] == confusion.sum() == 96
@@ -89,6 +90,6 @@ def test_evaluate_refuses_what_is_missing(bundle: ModelBundle, tmp_path: Path) -
     """Missing weights and missing data are each one line."""
     with pytest.raises(ModelError, match="No such file"):
         run("evaluate", "--weights", str(tmp_path / "w"), "--data", str(tmp_path / "d.npz"))
-    save_weights(tmp_path / "w.safetensors", initial_weights(bundle.manifest, seed=0))
+    (tmp_path / "w.safetensors").write_bytes(encode_tensors(initial_weights(bundle.manifest, seed=0)))
     with pytest.raises(InkfleetError, match=r"d\.npz"):
         run("evaluate", "--weights", str(tmp_path / "w.safetensors"), "--data", str(tmp_path / "d.npz"))

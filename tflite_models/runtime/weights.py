@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,15 +12,12 @@ from numpy.typing import NDArray
 
 from shared.bounded_files import read_bounded
 from shared.errors import ModelError
-from shared.files import write_bytes
 from tflite_models.manifest import Manifest
 
 Weights = dict[str, NDArray[np.float32]]
 
 MOST_WEIGHTS_BYTES = 512 << 20
 """A larger file of weights is refused before it is read: they are held in memory, some times over."""
-
-_METADATA_KEY = "inkfleet"
 
 
 def initial_weights(manifest: Manifest, *, seed: int) -> Weights:
@@ -90,21 +86,3 @@ def load_weights(path: Path, manifest: Manifest) -> Weights:
     except Exception as error:  # safetensors raises its own kind, and others for lying offsets
         raise ModelError(f"{path} is no safetensors file ({error}); give the weights of a run") from None
     return check_weights(manifest, tensors)
-
-
-def save_weights(path: Path, weights: Weights, *, metadata: Mapping[str, str] | None = None) -> None:
-    """Write weights to a safetensors file, whole or not at all; the same weights give the same bytes.
-
-    Args:
-        path: the file.
-        weights: by parameter.
-        metadata: what to say about them; it is written under one key, because safetensors keeps no order of keys.
-
-    Raises:
-        StorageError: the folder cannot be written, or the disk is full.
-    """
-    from safetensors.numpy import save
-
-    note = {_METADATA_KEY: json.dumps(dict(metadata), sort_keys=True)} if metadata else None
-    arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
-    write_bytes(path, bytes(save(arrays, metadata=note)))

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from deploy.cli import main
+from shared.tensors import encode_tensors
 from tests.reading_scenes import Scene, draw_scene
 from tflite_models.bundle import builtin_bundle
-from tflite_models.runtime.weights import initial_weights, save_weights
+from tflite_models.runtime.weights import initial_weights
 
 
 @pytest.fixture(autouse=True)
@@ -221,7 +222,7 @@ def test_weights_that_do_not_fit_the_labels_are_one_line(
 ) -> None:
     """Weights of another label set, no weights, and a file that is absent are named."""
     weights = tmp_path / "arithmetic.safetensors"
-    save_weights(weights, initial_weights(builtin_bundle("arithmetic").manifest, seed=1))
+    weights.write_bytes(encode_tensors(initial_weights(builtin_bundle("arithmetic").manifest, seed=1)))
     for file, says in ((weights, "--labels algebra"), (pictures / "words.txt", "words.txt"), (tmp_path / "no", "no:")):
         code, out, err = refused(capfd, pictures / "equation.png", "--weights", file)
         assert (code, out, err.count("\n")) == (4, "", 1)
