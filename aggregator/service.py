@@ -403,6 +403,7 @@ class Aggregator:
                 else:
                     coordinator.message(item)
             elif isinstance(item, _LinkUp):
+                self._clock.release()
                 state = ServerState(online=True, session=item.session)
                 sender.control(self._topics.server_state, state.encode(), retain=True)
                 if not started:
@@ -413,6 +414,7 @@ class Aggregator:
                     log.say("broker", connected=True, reason="")
                     coordinator.link_up()
             elif isinstance(item, _LinkDown):
+                self._clock.hold()
                 log.say("broker", connected=False, reason=item.reason)
             elif isinstance(item, _Scored):
                 coordinator.score(item.round, item.score)

@@ -16,3 +16,19 @@ def test_time_in_which_nothing_ran_does_not_count() -> None:
     assert clock() == 105.5
     now += 1.0
     assert clock() == 106.5
+
+
+def test_time_without_a_broker_does_not_count() -> None:
+    """Held, it stands still however often it is asked; released, it goes on from there."""
+    now = 100.0
+    clock = AwakeClock(lambda: now, most_s=3.0)
+    clock.hold()
+    for _ in range(50):
+        now += 1.0
+        assert clock() == 100.0
+    clock.release()
+    now += 2.0
+    assert clock() == 102.0
+    clock.release()
+    now += 2.0
+    assert clock() == 104.0
