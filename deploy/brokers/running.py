@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import secrets
+import signal
 import socket
 import subprocess
 import time
@@ -53,6 +54,11 @@ class RunningBroker:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return None
+
+    def reload(self) -> None:
+        """Have a Mosquitto of ours read its access list, revoked certificates and passwords again."""
+        if self._process is not None and self.kind == "mosquitto" and self._process.poll() is None:
+            self._process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         """End the process if it is ours: ask, wait, kill. Safe to call twice."""

@@ -19,6 +19,9 @@ CONFIGURATION_21 = "mosquitto-2.1.conf"
 ACCESS_LIST = "acl"
 PASSWORDS = "passwords"
 CA, CERTIFICATE, KEY, REVOKED = "ca.crt", "broker.crt", "broker.key", "crl.pem"
+RELOADED = (ACCESS_LIST, REVOKED, PASSWORDS)
+"""What a running Mosquitto reads again at SIGHUP."""
+
 
 PLUGIN_FOLDER = "/usr/lib"
 """Where Mosquitto's own container image keeps its plugins; other packages have a folder of their own."""

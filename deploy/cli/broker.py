@@ -52,15 +52,15 @@ def command(settings: BrokerSettings) -> None:
     """Run an MQTT broker for a fleet on this machine, in the foreground, until Ctrl-C (which exits with 0).
 
     By itself it asks nobody who he is, and listens on this machine alone. With --secure it is a Mosquitto for the
-    members of a fleet, over TLS, on every address of this machine.
+    members of a fleet, over TLS, on every address of this machine; who may do what is read again as soon as its files
+    change, and at SIGHUP.
 
     Example: inkfleet broker --secure fleet/broker
     """
     with tempfile.TemporaryDirectory(prefix="inkfleet-broker-") as folder:
         try:
             with _start(settings, folder=Path(folder)) as broker:
-                click.echo(_greeting(settings, broker))
-                code = broker.wait()
+                code = _serve(settings, broker)
                 said = broker.log.read_text(errors="replace").strip().splitlines() if broker.log else []
                 raise BrokerError(f"the broker ended with code {code}: {said[-1] if said else 'it said nothing'}")
         except KeyboardInterrupt:
@@ -72,6 +72,19 @@ def _start(settings: BrokerSettings, *, folder: Path) -> RunningBroker:
     if settings.secure is not None:
         return start_secure_mosquitto(settings.secure, folder=folder)
     return start_broker(settings.kind, folder=folder, port=settings.port, host=settings.host)
+
+
+def _serve(settings: BrokerSettings, broker: RunningBroker) -> int | None:
+    """Say how to connect, and wait for the broker to end by itself."""
+    greeting = _greeting(settings, broker)
+    if settings.secure is None:
+        click.echo(greeting)
+        return broker.wait()
+    from deploy.brokers.reloading import wait_and_reload
+    from deploy.brokers.secure_files import RELOADED
+
+    lists = [settings.secure / name for name in RELOADED]
+    return wait_and_reload(broker, lists, greeting=greeting, say=click.echo)
 
 
 def _greeting(settings: BrokerSettings, broker: RunningBroker) -> str:

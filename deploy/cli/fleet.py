@@ -249,4 +249,4 @@ def _lists_to_copy(folder: Path) -> str:
     )
 
 
-_RELOAD = "then send the broker SIGHUP (systemctl reload mosquitto)"
+_RELOAD = "then send the broker SIGHUP (systemctl reload mosquitto; inkfleet broker sees it by itself)"
