@@ -137,7 +137,7 @@ def _round(event: dict[str, Any]) -> str:
     if event["phase"] != "open":
         return ""
     which = f"round {event['round']} of {event['rounds']}"
-    again = f", opened for the {event['attempt']}. time" if event["attempt"] > 1 else ""
+    again = f", attempt {event['attempt']}" if event["attempt"] > 1 else ""
     why = f": {event['reason']}" if event["reason"] else ""
     return f"{which}{again}: {'invited' if event['invited'] else 'not invited'}{why}"
 

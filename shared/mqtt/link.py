@@ -127,6 +127,7 @@ class MqttLink:
         self._unacknowledged = Acknowledgements(clock=time.monotonic)
         self._distrust = ""
         self._short_lived = 0
+        self._refusal_said = False
         self._stopping = threading.Event()
         self._wakeup = Wakeup()
         self._thread: threading.Thread | None = None
@@ -453,6 +454,7 @@ class MqttLink:
         self._broker_limit_bytes = connection.max_packet_bytes
         self._unacknowledged = Acknowledgements(clock=time.monotonic)
         self._distrust = ""
+        self._refusal_said = False
         with self._state:
             self._subscriptions.connected(session_present=connection.session_present)
             self._connected = True
@@ -494,8 +496,15 @@ class MqttLink:
         self._call(self._deliver, message)
 
     def _sent(self, message: Outgoing, code: ReasonCode) -> None:
-        if code.is_failure:
-            _log.warning("broker %s refused a message on %s: %s", self._address, message.topic, code)
+        if code.is_failure and not self._refusal_said:
+            # Whoever may not write one chunk may not write the next hundred.
+            self._refusal_said = True
+            _log.warning(
+                "broker %s refused a message on %s: %s; what else it refuses on this connection is not told",
+                self._address,
+                message.topic,
+                code,
+            )
         self._unacknowledged.came(message)
         self._outbox.done(message)
 

@@ -27,7 +27,7 @@ ADOPTED = {"rounds": 3, "held": 50}
     ("event", "line"),
     [
         (ROUND, "round 2 of 9: invited"),
-        (ROUND | {"attempt": 3, "invited": False}, "round 2 of 9, opened for the 3. time: not invited"),
+        (ROUND | {"attempt": 3, "invited": False}, "round 2 of 9, attempt 3: not invited"),
         (ROUND | {"invited": False, "reason": "it holds no samples"}, "round 2 of 9: not invited: it holds no samples"),
         (ROUND | {"phase": "closed"}, ""),
         (

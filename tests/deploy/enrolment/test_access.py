@@ -141,7 +141,9 @@ def test_a_handshake_alone_tells_whether_an_identity_is_taken(secure: SecureFlee
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_device_writes_under_its_own_name_alone(connect: Callable[..., Ear], protocol: str) -> None:
+def test_a_device_writes_under_its_own_name_alone(
+    connect: Callable[..., Ear], protocol: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """Four kinds of message reach the aggregator; under another's name, or the aggregator's, none does."""
     aggregator = connect("aggregator", f"{TOPICS.root}/#")
     garden = connect("garden", TOPICS.round, TOPICS.server_state, TOPICS.blob_chunks(HASH), TOPICS.reply("garden"))
@@ -154,6 +156,9 @@ def test_a_device_writes_under_its_own_name_alone(connect: Callable[..., Ear], p
     assert heard(aggregator, kitchen, last=KITCHENS[-1]) == KITCHENS[:-1]
     aggregator.link.publish(TOPICS.reply("garden"), b"the end")
     assert heard(garden, aggregator, last=TOPICS.reply("garden")) == []
+    # Version 5 tells of refusals; a hundred chunks of which are one line.
+    said = [record.message for record in caplog.records if "refused a message" in record.message]
+    assert len(said) == (protocol == "5")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
