@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from aggregator.byzantine import Byzantine, RuleName
 from aggregator.engine import RunPlan
+from aggregator.page import DEFAULT_PORT
 from aggregator.schedule import Schedule, learning_rate
 from shared import enrolled
 from shared.errors import SettingsError
@@ -16,6 +17,8 @@ from shared.messages import TrainingPlan
 from shared.mqtt.address import BrokerAddress
 from shared.settings import Settings
 from shared.transfer import DEFAULT_CHUNK_BYTES
+from shared.web.access import check_access
+from shared.web.page_fields import host_field, port_field, token_field
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -152,6 +155,11 @@ class AggregatorSettings(Settings):
     )
     keep_checkpoints: int = Field(3, ge=1, description="how many rounds' weights to keep")
 
+    page: bool = Field(False, description="serve the aggregator's page, to watch the fleet in a browser")
+    page_host: str = host_field()
+    page_port: int | None = port_field(usual=DEFAULT_PORT)
+    token: str = token_field()
+
     @field_validator("byzantine")
     @classmethod
     def _share_or_number(cls, byzantine: float) -> float:
@@ -172,6 +180,8 @@ class AggregatorSettings(Settings):
     def _safe(self) -> Self:
         try:
             enrolled.check_broker(self.broker, insecure=self.insecure)
+            if self.page:
+                check_access(self.page_host, token=self.token)
         except SettingsError as error:
             raise ValueError(str(error)) from None
         return self

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from aggregator.event_words import in_words
 from aggregator.settings import AggregatorSettings
 from deploy.cli import INTERRUPTED
 from deploy.cli.options import settings_options
@@ -34,10 +35,12 @@ def command(settings: AggregatorSettings, *, as_json: bool) -> None:
     """Serve a fleet: run rounds, average, broadcast.
 
     The devices connect to the same broker under the same fleet's name. Ctrl-C stops the run and keeps it;
-    --resume goes on. Where the broker is not on this machine, --identity proves who is who.
+    --resume goes on. Where the broker is not on this machine, --identity proves who is who. --page shows the fleet in a
+    browser while it runs.
 
     Example: inkfleet aggregator --broker mqtt://127.0.0.1:1883 --min-devices 2 --rounds 20 --test-data digits.npz
     """
+    from aggregator.front import Front
     from aggregator.service import Aggregator
     from tflite_models.bundle import ModelBundle, builtin_bundle
 
@@ -46,19 +49,30 @@ def command(settings: AggregatorSettings, *, as_json: bool) -> None:
     if settings.test_data is not None:
         test = partial(_open_test, settings.test_data, model.manifest.label_set_object())
     bar = partial(_bar, rounds=settings.rounds)
-    with _stopped_by_signals() as stop, telling(in_words, as_json=as_json, bar=bar) as on_event:
+    with _stopped_by_signals() as stop, telling(in_words, as_json=as_json, bar=bar) as tell:
         for notice in enrolled.notices(settings.identity, role="aggregator", now=datetime.now(UTC)):
-            click.echo(f"warning: {notice}", err=True)
-        summary = Aggregator(
-            settings,
-            model=model,
-            test=test,
-            on_event=on_event,
-            credentials=enrolled.aggregator_credentials(settings.identity),
-        ).run(stop)
+            _warn(notice)
+        with Front(settings, tell=tell, trouble=_warn) as front:
+
+            def on_event(event: dict[str, Any]) -> None:
+                tell(event)
+                front.observe(event)
+
+            summary = Aggregator(
+                settings,
+                model=model,
+                test=test,
+                on_event=on_event,
+                credentials=enrolled.aggregator_credentials(settings.identity),
+                lookout=front.lookout,
+            ).run(stop)
     if not summary.finished:
         click.echo(_how_to_resume(settings, summary), err=True)
         sys.exit(INTERRUPTED)
+
+
+def _warn(line: str) -> None:
+    click.echo(f"warning: {line}", err=True)
 
 
 def _open_test(path: Path, labels: LabelSet) -> Dataset:
@@ -95,61 +109,6 @@ def _bar(event: dict[str, Any], *, rounds: int) -> Bar | None:
         case "finished":
             return NO_BAR
     return None
-
-
-def in_words(event: dict[str, Any]) -> str:
-    """Say an event in a line for a person; empty for those that say nothing new."""
-    kind = event["event"]
-    if kind == "listening":
-        return f"fleet {event['fleet']}: run {event['run']} listens"
-    if kind == "waiting":
-        return f"waiting: {event['reason']}"
-    if kind == "device":
-        return f"{event['device']} is {'online' if event['online'] else 'offline'} ({event['devices']} online)"
-    if kind == "opened":
-        again = f", attempt {event['attempt']}" if event["attempt"] > 1 else ""
-        return f"round {event['round']} of {event['rounds']}{again}: {len(event['invited'])} devices invited"
-    if kind == "update":
-        why = f": {event['reason']}" if event["reason"] else ""
-        counted = f"{event['received']} of {event['of']}"
-        return f"{event['device']}: update {event['verdict']}, {event['samples']} samples ({counted}){why}"
-    if kind == "declined":
-        return f"{event['device']}: cannot take part in round {event['round']}: {event['reason']}"
-    if kind == "round":
-        accuracy = "not tested" if event["accuracy"] is None else f"accuracy {event['accuracy']:.2%}"
-        return (
-            f"round {event['round']}: {accuracy}, {event['participants']} updates, {event['samples']} samples, "
-            f"{event['wall_s']:.1f} s, {event['bytes_up'] / 1e6:.1f} MB up, {event['bytes_down'] / 1e6:.1f} MB down"
-        ) + _of_the_aggregation(event.get("aggregation", {}))
-    if kind == "broker":
-        return "broker: connected again" if event["connected"] else f"broker: {event['reason']}; trying again"
-    if kind == "rival":
-        return (
-            f"warning: another aggregator is online in fleet {event['fleet']}; two of them disturb each other: "
-            "stop one, or take another --fleet"
-        )
-    if kind == "rested":
-        return (
-            f"{event['device']}: failed {event['failures']} times in a row, rests until round {event['until']}: "
-            f"{event['reason']}"
-        )
-    if kind == "blocked":
-        return f"waiting: {event['reason']}; trying again until it can be done"
-    if kind == "unblocked":
-        return f"done after {event['blocked_s']:.0f} s: {event['reason'].split(':')[0].removeprefix('cannot ')}"
-    if kind == "recovered":
-        return f"warning: {event['reason']}"
-    if kind == "dropped":
-        return f"{event['count']} messages were passed over: {event['reason']}"
-    if kind == "finished":
-        return f"finished: {event['weights']} (sha256 {event['weights_sha256'][:12]})"
-    return ""
-
-
-def _of_the_aggregation(measured: dict[str, Any]) -> str:
-    """Say what a person should know of how a round was averaged: whom the rule suspects, and why."""
-    lines = [f"\n  suspected: {device}: {why}" for device, why in measured.get("suspects", {}).items()]
-    return "".join([*lines, f"\n  {measured['notice']}" if "notice" in measured else ""])
 
 
 def _how_to_resume(settings: AggregatorSettings, summary: RunSummary) -> str:

@@ -61,6 +61,8 @@ def aggregator_arguments(
     for name in ("model", "weights"):
         if (path := getattr(settings, name)) is not None:
             arguments += [f"--{name}", str(path)]
+    if settings.page:
+        arguments.append("--page")
     return [*arguments, "--resume"] if folder.begun() else arguments
 
 

@@ -18,7 +18,18 @@ from shared.settings import Settings
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-OPERATIONAL = ("broker", "insecure", "out", "workers", "deadline_s", "quorum", "max_attempts", "chaos", "chaos_faults")
+OPERATIONAL = (
+    "broker",
+    "insecure",
+    "out",
+    "workers",
+    "deadline_s",
+    "quorum",
+    "max_attempts",
+    "page",
+    "chaos",
+    "chaos_faults",
+)
 """Settings that a run may be resumed with others of: its result does not depend on them."""
 
 
@@ -100,6 +111,9 @@ class SimulationSettings(Settings):
     out: Path = Field(Path("runs/simulation"), description="folder for the report, metrics, weights")
     workers: int = Field(
         0, ge=0, description="processes that the devices share; 0: one a device up to 16 devices, then a few for all"
+    )
+    page: bool = Field(
+        False, description="serve the aggregator's page, to watch the fleet in a browser while it trains"
     )
     deadline_s: Positive = Field(600.0, description="how long a round takes updates, in seconds")
     quorum: int = Field(0, ge=0, description="how many updates a round needs; 0: of every device that trains in it")

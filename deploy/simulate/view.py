@@ -59,10 +59,14 @@ class View:
         self._live: Live | None = None
         self._shown_at = float("-inf")
         self._activities: dict[str, str] = {}
+        self._page = ""
 
     def event(self, event: dict[str, Any]) -> None:
         """Take in what the aggregator says."""
         self.progress.take(event, now=self._clock())
+        if event.get("event") == "page" and event["url"] != self._page:
+            self._page = event["url"]
+            self._console.print(f"the fleet's page: {self._page}", highlight=False, soft_wrap=True)
         if event.get("event") == "opened" and self.progress.attempt > 1:
             self._console.print(reopened_line(self.progress), highlight=False, soft_wrap=True)
         if self._live is None and event.get("event") == "round":

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from aggregator.event_words import in_words
 from aggregator.settings import AggregatorSettings
 from deploy.brokers import RunningBroker
-from deploy.cli.aggregator import in_words
 from shared.errors import SettingsError
 from shared.messages import ServerState
 from shared.topics import Topics
