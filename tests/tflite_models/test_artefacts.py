@@ -21,6 +21,9 @@ from tflite_models.runtime.training import draw_masks
 from tflite_models.runtime.verification import verify
 from tflite_models.runtime.weights import initial_weights
 
+SMALL_SHA256 = "f255d60dee13f341ebbd8b48394434566a02995b91a2cf91f3e2ce0582bb466a"
+"""Of the manifest of `small_bundle`, which has the hashes of its programs, by the recipe of the committed models."""
+
 
 @pytest.mark.parametrize("name", builtin_names())
 def test_every_shipped_model_verifies(name: str) -> None:
@@ -146,7 +149,18 @@ def test_second_build_in_one_process_gives_the_same_bytes() -> None:
     assert one.manifest_bytes == other.manifest_bytes
 
 
-@pytest.mark.slow
+@pytest.mark.xdist_group("small_model")
+def test_recipe_is_the_one_that_the_committed_models_were_built_by(small_bundle: ModelBundle) -> None:
+    """A small network of every kind of layer comes out as when they were built; a full build takes a minute.
+
+    Where a recipe changes on purpose: ``make models``, the next test, and the new hash here.
+    """
+    assert small_bundle.sha256 == SMALL_SHA256
+    for name in builtin_names():
+        assert builtin_bundle(name).manifest.versions == small_bundle.manifest.versions
+
+
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_fresh_process_builds_the_committed_bytes(tmp_path: Path) -> None:
     """A build of arithmetic from nothing gives the three files that are committed, byte for byte."""
