@@ -67,7 +67,7 @@ class Checkpoints:
         return next(iter(self.rounds()), None)
 
     def keep_only(self, rounds: Collection[int]) -> None:
-        """Remove the weights of all other rounds.
+        """Remove the weights of all other rounds. Whatever else is in the folder stays: it may be what `put` writes.
 
         Raises:
             StorageError: a file cannot be removed.
@@ -75,7 +75,7 @@ class Checkpoints:
         try:
             for file in self._folder.iterdir() if self._folder.is_dir() else ():
                 match = _NAME.match(file.name)
-                if match is None or int(match[1]) not in rounds:
+                if match is not None and int(match[1]) not in rounds:
                     file.unlink()
         except OSError as error:
             raise StorageError(f"cannot clear the checkpoints {self._folder}: {error.strerror or error}") from error

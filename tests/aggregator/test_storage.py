@@ -210,6 +210,26 @@ def test_checkpoints_are_checked_and_cleared(tmp_path: Path) -> None:
         checkpoints.read(1, sha256=SHA)
 
 
+def test_weights_may_be_written_while_older_ones_are_cleared(tmp_path: Path) -> None:
+    """One thread writes the next round's weights, another clears what is over: neither ends the other."""
+    checkpoints = Checkpoints(tmp_path)
+    stop = threading.Event()
+
+    def clear() -> None:
+        while not stop.is_set():
+            checkpoints.keep_only(range(1, 51))
+
+    with ThreadPoolExecutor(1) as pool:
+        clearing = pool.submit(clear)
+        try:
+            for number in range(51):
+                checkpoints.put(number, DATA)
+        finally:
+            stop.set()
+        assert clearing.exception() is None
+    assert set(checkpoints.rounds()) - {0} == set(range(1, 51))
+
+
 def test_a_torn_line_takes_no_other_with_it(tmp_path: Path) -> None:
     """A crash that cut the last event off leaves half a line, and the next event a line of its own."""
     (tmp_path / "events.jsonl").write_bytes(b'{"event": "one"}\n{"event": "tw')
