@@ -12,10 +12,10 @@ from typing import Any
 from aggregator.event_words import in_words
 from aggregator.events import Event
 
-KEPT_EVENTS = 200
+KEPT_EVENTS = 100
 """So many of the last events are told again."""
 
-KEPT_ROUNDS = 1000
+KEPT_ROUNDS = 500
 """So many of the last rounds are shown."""
 
 KEPT_DEVICES = 10_000

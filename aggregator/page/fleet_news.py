@@ -67,9 +67,9 @@ class FleetNews:
         rounds = self._chronicle.rounds()
         return [
             Topic("now", self._versions["now"], self.now),
-            Topic("devices", self._versions["devices"], self.devices),
-            Topic("rounds", (len(rounds), rounds[-1]["round"] if rounds else 0), self.rounds),
-            Topic("log", self._chronicle.said.version, self.log),
+            Topic("devices", self._versions["devices"], self.devices, lasts=True),
+            Topic("rounds", (len(rounds), rounds[-1]["round"] if rounds else 0), self.rounds, lasts=True),
+            Topic("log", self._chronicle.said.version, self.log, lasts=True),
         ]
 
     def now(self) -> dict[str, Any]:

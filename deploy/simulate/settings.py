@@ -228,6 +228,10 @@ class SimulationSettings(Settings):
             value = getattr(self, name)
             if value is None or (value == field.default and name not in ("devices", "rounds", "seed", "partition")):
                 continue
+            option = name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(f"--{option}" if value else f"--no-{option}")
+                continue
             for one in value if isinstance(value, tuple) else (value,):
-                words += ["--" + name.replace("_", "-"), str(one)]
+                words += [f"--{option}", str(one)]
         return shlex.join(words)

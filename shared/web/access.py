@@ -22,6 +22,17 @@ def is_loopback(name: str) -> bool:
         return False
 
 
+def network_of(address: str) -> str:
+    """Return what counts as one address: of version 6, a whole network, which has more than anyone can count."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.version == 6 and parsed.ipv4_mapped is None:
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
 def check_access(host: str, *, token: str) -> None:
     """Make sure that nobody can open the page who should not.
 

@@ -15,6 +15,7 @@ from shared.web.access import is_loopback
 from shared.web.assets import LOGIN_ASSETS
 from shared.web.keyring import COOKIE, Keyring
 from shared.web.login import login_page
+from shared.web.pace import Pace
 from shared.web.refusal import RefusedError, refusal
 
 SECURITY_HEADERS = {
@@ -52,6 +53,7 @@ class Gate:
         self._application = application
         self._keyring = keyring
         self._trouble = trouble
+        self._pace = Pace()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -81,6 +83,7 @@ class Gate:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         try:
+            self._check_pace(scope)
             self._check_framing(headers)
             self._check_name(headers)
             self._check_origin(scope, headers)
@@ -92,6 +95,13 @@ class Gate:
         if path == "/":
             return None if "token" in QueryParams(scope["query_string"]) else login_page(status=401)
         return refusal(401, "this page needs its token: open it at / and log in")
+
+    def _check_pace(self, scope: Scope) -> None:
+        client = scope.get("client")
+        if client is not None and not self._pace.allows(client[0]):
+            raise RefusedError(
+                429, "too many requests; wait a moment", headers={"retry-after": "1", "connection": "close"}
+            )
 
     def _check_framing(self, headers: Headers) -> None:
         """Refuse a body whose end is told in two ways, which a proxy may see elsewhere (RFC 9112, section 6.1)."""

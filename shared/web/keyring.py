@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import os
 import secrets
 import time
@@ -12,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from shared.web.access import network_of
 
 COOKIE = "inkfleet-page"
 
@@ -96,21 +97,11 @@ class Guesses:
         """Count a wrong token."""
         times = self._recent(address)
         times.append(self._clock())
-        self._wrong[_network(address)] = times[-GUESSES:]
-        self._wrong.move_to_end(_network(address))
+        self._wrong[network_of(address)] = times[-GUESSES:]
+        self._wrong.move_to_end(network_of(address))
         while len(self._wrong) > _MOST_ADDRESSES:
             self._wrong.popitem(last=False)
 
     def _recent(self, address: str) -> list[float]:
         since = self._clock() - GUESS_WINDOW_S
-        return [at for at in self._wrong.get(_network(address), []) if at > since]
-
-
-def _network(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if parsed.version == 6 and parsed.ipv4_mapped is None:
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
+        return [at for at in self._wrong.get(network_of(address), []) if at > since]

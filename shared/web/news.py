@@ -31,11 +31,14 @@ class Topic:
         event: its name.
         version: differs whenever there is something new to tell.
         tell: says how it is now, in what JSON has; called on a thread of its own.
+        lasts: whether what is told is the same for as long as the version is; then it is put together once for all who
+            listen.
     """
 
     event: str
     version: Any
     tell: Callable[[], Any]
+    lasts: bool = False
 
 
 class Feed:
@@ -50,6 +53,8 @@ class Feed:
         self._topics = topics
         self._closing = closing
         self._listeners = 0
+        self._told: dict[str, tuple[Any, str]] = {}
+        self._telling = anyio.Lock()
 
     async def answer(self, request: Request) -> Response:
         """Answer with the news, for as long as they are listened to."""
@@ -68,14 +73,27 @@ class Feed:
             for topic in await anyio.to_thread.run_sync(self._topics):
                 if told.get(topic.event, ...) != topic.version:
                     told[topic.event] = topic.version
-                    data = await anyio.to_thread.run_sync(topic.tell)
-                    yield f"event: {topic.event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
+                    yield await self._tell(topic)
                     quiet_s = 0.0
             if quiet_s >= _BEAT_S:
                 yield ": still here\n\n"
                 quiet_s = 0.0
             with anyio.move_on_after(_LOOK_S):
                 await self._closing.wait()
+
+    async def _tell(self, topic: Topic) -> str:
+        if not topic.lasts:
+            return await anyio.to_thread.run_sync(_in_full, topic)
+        async with self._telling:
+            version, told = self._told.get(topic.event, (..., ""))
+            if version != topic.version:
+                told = await anyio.to_thread.run_sync(_in_full, topic)
+                self._told[topic.event] = topic.version, told
+            return told
+
+
+def _in_full(topic: Topic) -> str:
+    return f"event: {topic.event}\ndata: {json.dumps(topic.tell(), separators=(',', ':'))}\n\n"
 
 
 class _Counted(StreamingResponse):

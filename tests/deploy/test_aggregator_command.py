@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from aggregator.event_words import in_words
@@ -62,6 +63,27 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_resume(
     assert not ServerState.model_validate_json(listener.next().payload).online
     events = [json.loads(line)["event"] for line in (folder / "events.jsonl").read_text().splitlines()]
     assert events[0] == "listening"
+
+
+def test_the_page_of_a_command(
+    mosquitto: RunningBroker, fleet_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is is said first; it asks for the token, and shows the fleet while the command runs."""
+    monkeypatch.setenv("INKFLEET_AGGREGATOR_TOKEN", "correct horse battery")
+    place = ("--broker", str(mosquitto.address), "--fleet", fleet_id, "--folder", str(tmp_path / "run"))
+    process = start("--json", "--page", "--page-port", "0", *place)
+    assert process.stdout is not None
+    said_first = json.loads(process.stdout.readline())
+    assert (said_first["event"], said_first["token"]) == ("page", True)
+    with httpx.Client(base_url=said_first["url"]) as client:
+        assert client.get("/api/fleet").status_code == 401
+        client.post("/login", data={"token": "correct horse battery"})
+        assert client.get("/api/fleet").json()["now"]["fleet"] == fleet_id
+    assert (tmp_path / "run" / "page.key").stat().st_mode & 0o777 == 0o600
+    process.send_signal(signal.SIGINT)
+    code, errors = said(process)
+    assert code == 130
+    assert "correct horse" not in errors
 
 
 def test_mistakes_are_one_line(unused_port: int, tmp_path: Path) -> None:

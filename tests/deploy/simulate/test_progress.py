@@ -99,6 +99,18 @@ def test_without_a_terminal_there_is_a_line_a_round() -> None:
     assert "\x1b" not in text
 
 
+def test_where_the_page_is_is_said_once() -> None:
+    """An aggregator that was started again at the same place says nothing new."""
+    stream = io.StringIO()
+    with View(Progress("iid", 4, ("a",)), console=Console(file=stream, width=100), broker="a broker") as view:
+        for url in ("http://127.0.0.1:8421/", "http://127.0.0.1:8421/", "http://127.0.0.1:9/"):
+            view.event({"event": "page", "url": url, "token": False})
+    assert stream.getvalue().splitlines()[1:] == [
+        "the fleet's page: http://127.0.0.1:8421/",
+        "the fleet's page: http://127.0.0.1:9/",
+    ]
+
+
 def test_a_round_that_is_opened_again_says_who_is_missing() -> None:
     """A stall has a name, also in a log."""
     progress = progress_of((0, opened(1)), (1, update("a")), (3, opened(1, attempt=2)))

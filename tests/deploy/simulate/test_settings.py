@@ -51,6 +51,7 @@ def test_the_command_repeats_the_settings() -> None:
         given.setdefault(name.removeprefix("--").replace("-", "_"), []).append(value)
     again = load(**{name: values if name == "partition" else values[0] for name, values in given.items()})
     assert again == settings
+    assert load(page=True).as_command().endswith(" --page")
 
 
 def test_what_defines_a_result_leaves_out_how_it_is_run() -> None:

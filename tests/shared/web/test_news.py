@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import httpx
+from starlette.routing import Route
 
-from shared.web.news import MOST_LISTENERS
+from shared.web.news import MOST_LISTENERS, Feed, Topic
+from shared.web.page import Page
 from shared.web.server import PageServer
 
 
@@ -42,3 +46,28 @@ def test_a_crowd_of_listeners_at_once(server: PageServer) -> None:
             one.sendall(b"GET /api/news HTTP/1.1\r\nHost: localhost\r\n\r\n")
         statuses = Counter(one.recv(12).split()[1] for one in crowd)
     assert statuses == {b"200": MOST_LISTENERS, b"503": 2 * MOST_LISTENERS}
+
+
+def test_what_lasts_is_put_together_once(page: Page) -> None:
+    """For all who listen, until there is a new version of it; what does not last is asked for each time."""
+    asked: Counter[str] = Counter()
+    versions = {"lasting": 1, "passing": 1}
+
+    def topics() -> list[Topic]:
+        def tell(name: str) -> Callable[[], object]:
+            return lambda: asked.update([name]) or {"version": versions[name]}
+
+        return [Topic(name, version, tell(name), lasts=name == "lasting") for name, version in versions.items()]
+
+    def routes(closing: asyncio.Event) -> Sequence[Route]:
+        return [Route("/api/news", Feed(topics, closing=closing).answer)]
+
+    with ExitStack() as stack:
+        server = stack.enter_context(PageServer(Page(page.assets, routes)))
+        client = stack.enter_context(httpx.Client(base_url=server.url, timeout=30))
+        heard = [stack.enter_context(client.stream("GET", "/api/news")).iter_lines() for _ in range(3)]
+        assert [next(lines) for lines in heard for _ in range(5)].count('data: {"version":1}') == 6
+        assert asked == {"lasting": 1, "passing": 3}
+        versions["lasting"] = 2
+        assert [next(lines) for lines in heard for _ in range(3)].count('data: {"version":2}') == 3
+        assert asked == {"lasting": 2, "passing": 3}
