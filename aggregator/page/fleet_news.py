@@ -60,6 +60,7 @@ class FleetNews:
         self._devices: dict[str, Any] = {}
         self._versions = {"now": 0, "devices": 0}
         self._over_at: float | None = None
+        self._until: float | None = None
 
     def topics(self) -> list[Topic]:
         """Return what can be told, and which version of it there is."""
@@ -113,13 +114,13 @@ class FleetNews:
                 self._notices, self._notices_at = self._members.notices(), began
             devices = device_rows(standing, updates=self._chronicle.updates(), members=members)
             now = self._told(standing, said) | {"online": devices["online"], "devices": devices["total"]}
-            self._over_at = None
-            if latest is not None and math.isfinite(latest[0].left_s):
+            self._over_at, until = None, None
+            if latest is not None and latest[0].wait is not None and math.isfinite(latest[0].left_s):
                 self._over_at = began - latest[1] + latest[0].left_s
-                # Of a new wait a page has to hear; that it grows shorter, it knows.
-                now["waits_until"] = round(latest[0].wait.until, 1) if latest[0].wait else None
-            if now != self._now:
-                self._now = now
+                until = latest[0].wait.until
+            # Of a new wait a page has to hear; that one grows shorter, it knows.
+            if (now, until) != (self._now, self._until):
+                self._now, self._until = now, until
                 self._versions["now"] += 1
             if devices != self._devices:
                 self._devices = devices
