@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from aggregator.checkpoints import Checkpoints
 from aggregator.store import CommittedRound, RunRecord, Store
 from shared.errors import ProtocolError, StorageError
 from shared.files import write_bytes
+from shared.json_lines import read_json_lines
 from shared.set_aside import set_aside
 from shared.tensors import decode_tensors, sha256_of
 
@@ -175,7 +175,7 @@ def _metrics(folder: Path, card: RunCard) -> dict[int, dict[str, Any]]:
     names = {card.record.run, *card.earlier}
     lines = {
         line["round"]: line
-        for line in _lines(folder / "metrics.jsonl")
+        for line in read_json_lines(folder / "metrics.jsonl")
         if line.get("run") in names and isinstance(line.get("round"), int) and "weights_sha256" in line
     }
     return dict(sorted(lines.items()))
@@ -187,7 +187,7 @@ def _events(folder: Path, card: RunCard) -> tuple[tuple[str, ...], dict[int, dic
     roster: tuple[str, ...] = ()
     costs: dict[int, dict[str, Any]] = {}
     ours = False
-    for event in _lines(folder / "events.jsonl"):
+    for event in read_json_lines(folder / "events.jsonl"):
         kind = event.get("event")
         if kind == "listening":
             ours = event.get("run") in names
@@ -198,17 +198,3 @@ def _events(folder: Path, card: RunCard) -> tuple[tuple[str, ...], dict[int, dic
             cost["participants"] += 1
             cost["samples"] += event.get("samples", 0)
     return roster, costs
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    for line in text.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            yield entry

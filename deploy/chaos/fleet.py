@@ -33,6 +33,7 @@ from deploy.simulate.progress import Progress
 from deploy.simulate.settings import SimulationSettings
 from deploy.simulate.worker_plan import WorkerPlan
 from shared.errors import BrokerError
+from shared.json_lines import read_json_lines
 
 _PROXY_STREAM = 1
 """The stream of the seed that decides which packets a bad line touches."""
@@ -95,8 +96,8 @@ class TroubledFleet(Fleet):
     def account(self) -> Account:
         """Draw up the account of the run so far, over all its sessions."""
         faults: Counter[str] = Counter()
-        for line in _lines_of(_fault_log(self._folder)):
-            faults[str(json.loads(line)["kind"])] += 1
+        for fault in read_json_lines(_fault_log(self._folder)):
+            faults[str(fault["kind"])] += 1
         settings = self._settings
         mean = settings.is_plain_mean
         weigh = (float if settings.weighting == "samples" else lambda samples: 1.0) if mean else None
@@ -215,7 +216,3 @@ def witness_file(folder: FleetFolder, device: str) -> Path:
 
 def _fault_log(folder: FleetFolder) -> Path:
     return folder.path / "faults.jsonl"
-
-
-def _lines_of(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []

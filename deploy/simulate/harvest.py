@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +12,7 @@ from deploy.report.record import DeviceRecord, RoundRecord, RunRecord
 from deploy.simulate.fleet_folder import FleetFolder
 from deploy.simulate.plan import DevicePlan, FleetPlan
 from shared.dataset import UNKNOWN_WRITER
+from shared.json_lines import read_json_lines
 from shared.messages import LocalMetrics
 
 
@@ -31,7 +30,7 @@ def harvest(plan: FleetPlan, folder: FleetFolder, *, wall_s: float, finished: bo
     metrics: dict[str, LocalMetrics] = {}
     rests: dict[str, dict[str, Any]] = {}
     weights_sha256 = ""
-    for event in read_events(folder.events):
+    for event in read_json_lines(folder.events):
         kind = event.get("event")
         try:
             if kind == "round":
@@ -69,21 +68,6 @@ def harvest(plan: FleetPlan, folder: FleetFolder, *, wall_s: float, finished: bo
         wall_s=round(wall_s, 3),
         finished=finished,
     )
-
-
-def read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """Read events line by line; a line that a crash cut off is passed over."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    for line in text.splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            yield event
 
 
 def _judged(device: str, rounds: Iterable[RoundRecord]) -> dict[str, int]:
