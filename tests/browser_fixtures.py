@@ -28,6 +28,7 @@ def browser() -> Iterator[Any]:
             pytest.fail(message)
         pytest.skip(message)
     playwright = pytest.importorskip("playwright.sync_api")
+    playwright.expect.set_options(timeout=30_000)  # a machine that has much else to do is no failure
     with playwright.sync_playwright() as started:
         opened = started.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield opened
