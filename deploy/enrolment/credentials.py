@@ -36,38 +36,24 @@ def equip_device(
         The bytes of its file, what the roster says of it, and the hash of its password, if it has one.
     """
     signing_key = Ed25519PrivateKey.generate()
-    if password:
-        secret = secrets.token_urlsafe(_PASSWORD_BYTES)
-        hashed = secure_files.password_hash(secret, salt=os.urandom(12))
-        serial = f"{secrets.randbits(152):X}"
-        not_after = min(_after(now, days), authority.certificate.not_valid_after_utc)
-        data = identity_file.encode(
-            role="device",
-            fleet=record.fleet,
-            name=name,
-            broker=record.url(with_password=True),
-            authority=authority.certificate,
-            aggregator_key=record.key(),
-            signing_key=signing_key,
-            password=secret,
-            expires=not_after,
-        )
-        return data, Credential(serial, "password", signing_key.public_key(), not_after), hashed
-    key = new_key()
-    certificate = authority.issue_client(name, key.public_key(), now=now, days=days)
+    if not password:
+        data, number = _with_certificate(authority, record, name, signing_key, now=now, days=days)
+        return data, Credential(number.serial, "certificate", signing_key.public_key(), number.not_after), None
+    secret = secrets.token_urlsafe(_PASSWORD_BYTES)
+    hashed = secure_files.password_hash(secret, salt=os.urandom(12))
+    not_after = min(_after(now, days), authority.certificate.not_valid_after_utc)
     data = identity_file.encode(
         role="device",
         fleet=record.fleet,
         name=name,
-        broker=record.url(with_password=False),
+        broker=record.url(with_password=True),
         authority=authority.certificate,
         aggregator_key=record.key(),
         signing_key=signing_key,
-        certificate=certificate,
-        key=key,
+        password=secret,
+        expires=not_after,
     )
-    number = issued(certificate)
-    return data, Credential(number.serial, "certificate", signing_key.public_key(), number.not_after), None
+    return data, Credential(f"{secrets.randbits(152):X}", "password", signing_key.public_key(), not_after), hashed
 
 
 def equip_aggregator(
@@ -85,15 +71,23 @@ def equip_aggregator(
     Returns:
         The bytes of its file, and its certificate's number.
     """
+    return _with_certificate(authority, record, AGGREGATOR, signing_key, now=now, days=days)
+
+
+def _with_certificate(
+    authority: Authority, record: FleetRecord, name: str, signing_key: Ed25519PrivateKey, *, now: datetime, days: int
+) -> tuple[bytes, Issued]:
+    """Make an identity with a new key for TLS."""
     key = new_key()
-    certificate = authority.issue_client(AGGREGATOR, key.public_key(), now=now, days=days)
+    certificate = authority.issue_client(name, key.public_key(), now=now, days=days)
     data = identity_file.encode(
-        role="aggregator",
+        role="aggregator" if name == AGGREGATOR else "device",
         fleet=record.fleet,
-        name=AGGREGATOR,
+        name=name,
         broker=record.url(with_password=False),
         authority=authority.certificate,
-        aggregator_key=signing_key.public_key(),
+        # The aggregator's own may be new, and not on record yet.
+        aggregator_key=signing_key.public_key() if name == AGGREGATOR else record.key(),
         signing_key=signing_key,
         certificate=certificate,
         key=key,
