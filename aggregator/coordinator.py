@@ -55,6 +55,8 @@ from tflite_models.bundle import ModelBundle
 
 # A wait is told again after so many seconds.
 _SAY_WAIT_EVERY_S = 15.0
+# How soon it is seen that the roster has changed, or that somebody's credentials have expired.
+_ROSTER_EVERY_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ class Coordinator:
         self._ledger_round = 0
         self._wait: Wait | None = None
         self._wait_said = ("", float("-inf"))
+        self._roster_at = clock()
         self._unmeasured: list[int] = []
         self._last_score: Score | None = None
         self.finished_at: float | None = None
@@ -180,7 +183,8 @@ class Coordinator:
     @property
     def wake_at(self) -> float:
         """When `tick` is to be called at the latest, on the clock."""
-        return min(self._wait.until if self._wait else float("inf"), self._reception.wake_at, self._notice.repeat_at)
+        wait_until = self._wait.until if self._wait else float("inf")
+        return min(wait_until, self._reception.wake_at, self._notice.repeat_at, self._roster_at)
 
     @property
     def done(self) -> bool:
@@ -201,6 +205,10 @@ class Coordinator:
 
     def tick(self) -> None:
         """Time has passed."""
+        if self._clock() >= self._roster_at:
+            self._roster_at = self._clock() + _ROSTER_EVERY_S
+            for expelled in self._reception.expel(view=self._engine.view):
+                self._tell(expelled)
         view = self._engine.view
         if view.phase == "collecting" and self._wait is not None and self._clock() >= self._wait.until:
             # Whoever was invited and never said a word in all that time is not there: the next attempt goes without.
@@ -239,8 +247,9 @@ class Coordinator:
         """
         if isinstance(outcome, Examined):
             manifest = outcome.manifest
-            if outcome.refusal is not None:
-                self._refuse(outcome.device, manifest, outcome.refusal)
+            refusal = outcome.refusal or self._reception.belongs(outcome.device)
+            if refusal is not None:
+                self._refuse(outcome.device, manifest, refusal)
                 return
             event = UpdateAccepted(manifest.round, outcome.device, manifest.blob.sha256, manifest.samples)
             self._tell(event, manifest=manifest)

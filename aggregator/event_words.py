@@ -38,6 +38,8 @@ def in_words(event: dict[str, Any]) -> str:
             f"warning: another aggregator is online in fleet {event['fleet']}; two of them disturb each other: "
             "stop one, or take another --fleet"
         )
+    if kind == "expelled":
+        return f"{event['device']} {event['reason']} ({event['devices']} online)"
     if kind == "rested":
         return (
             f"{event['device']}: failed {event['failures']} times in a row, rests until round {event['until']}: "

@@ -13,6 +13,7 @@ declined     an invited device cannot take part: ``round``, ``attempt``, ``devic
 closed       a round takes no more: ``round``, ``participants``
 round        a round is committed and tested, in the order of the rounds; the line of ``metrics.jsonl``
 broker       the connection was lost or is back: ``connected``, ``reason``
+expelled     a device belongs to the fleet no more: ``device``, ``reason``, ``devices`` (how many are online)
 rested       a device failed in rounds one after the other, and is not invited for a while: ``device``, ``failures``,
              ``until`` (the last round without it), ``reason``
 blocked      something cannot be written, and is tried until it can: ``reason``

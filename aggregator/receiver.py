@@ -134,6 +134,11 @@ class Receiver:
         known.handed_over, known.heard_at = False, now
         return self._ask(device, known, now)
 
+    def arriving(self, device: str) -> UpdateManifest | None:
+        """Return the update of a device whose chunks are still awaited, if there is one."""
+        known = self._incoming.get(device)
+        return None if known is None or known.handed_over else known.manifest
+
     def forget(self, device: str) -> None:
         """Drop what is there of a device's update: it has its verdict."""
         known = self._incoming.pop(device, None)

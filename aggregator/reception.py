@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from aggregator.acceptance import Asked, Bounds, Refusal, check_manifest
-from aggregator.engine import DeviceDeclined, DeviceGone, DeviceSeen, Rest, RoundView
+from aggregator.engine import DeviceDeclined, DeviceExpelled, DeviceGone, DeviceSeen, Rest, RoundView
 from aggregator.events import EventLog
 from aggregator.receiver import Arrived, Lacking, Receiver
 from aggregator.registry import Registry
@@ -41,7 +41,7 @@ class Reception:
         bounds: what an update may be.
         store: knows what counted in earlier rounds.
         sender: for replies and wants.
-        log: for the events ``device``, ``update`` and ``dropped``.
+        log: for the events ``device``, ``update``, ``expelled`` and ``dropped``.
         clock: seconds, never running backwards.
         check: checks the devices' signatures.
     """
@@ -168,6 +168,25 @@ class Reception:
         A broker that was restarted keeps the state ``online`` of a device that died meanwhile, and its will is lost.
         """
         return [device for device in devices if device in self._unheard]
+
+    def expel(self, *, view: RoundView) -> list[DeviceExpelled]:
+        """Look who is there, or invited, and belongs to the fleet no more; what was arriving of them is refused.
+
+        Their last wills are denied by the broker, which would leave them online for ever.
+        """
+        expelled = self._check.turned_away({*self._registry.online(), *view.invited})
+        for device in sorted(expelled):
+            manifest = self._receiver.arriving(device)
+            if manifest is not None:
+                self.refuse(device, manifest, Refusal("rejected", f"the device {expelled[device]}"), view=view)
+            if self._registry.forget(device):
+                self._log.say("expelled", device=device, reason=expelled[device], devices=len(self._registry.online()))
+        return [DeviceExpelled(device, f"it {reason}") for device, reason in sorted(expelled.items())]
+
+    def belongs(self, device: str) -> Refusal | None:
+        """Return why an update that was checked meanwhile cannot count: its device was turned away."""
+        reason = self._check.turned_away((device,)).get(device)
+        return None if reason is None else Refusal("rejected", f"the device {reason}")
 
     def ask_quiet(self) -> None:
         """Ask for the chunks that stay away."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from shared.topics import Topics
 if TYPE_CHECKING:
     from shared.identity import Identity
     from shared.identity_file import Role
-    from shared.roster import Roster
+    from shared.roster import Member, Roster
 
 _log = logging.getLogger(__name__)
 
@@ -126,19 +126,12 @@ class RosterCheck:
             ProtocolError: it is not, or the device is a stranger, was revoked, or its credentials have expired.
         """
         device = self._topics.parse_device(topic).device
-        with self._lock:
-            try:
-                self._roster.refresh()
-            except SettingsError as error:
-                _log.warning("%s; the roster that was read before still holds", error)
-            member = self._roster.get(device)
-        if member is None:
-            raise ProtocolError(f"{topic}: device {device} is not on the roster; copy the newest one to the aggregator")
-        if member.revoked:
-            raise ProtocolError(f"{topic}: device {device} was revoked")
-        keys = member.keys(now=self._clock())
-        if not keys:
-            raise ProtocolError(f"{topic}: the credentials of device {device} have expired; inkfleet fleet renew it")
+        member = self._members([device])[device]
+        now = self._clock()
+        if reason := _why_not(member, now=now):
+            raise ProtocolError(f"{topic}: device {device} {reason}")
+        assert member is not None
+        keys = member.keys(now=now)
         for key in keys[:-1]:
             try:
                 KeyCheck(lambda _, key=key: key).check(topic, payload)  # type: ignore[misc]
@@ -146,6 +139,30 @@ class RosterCheck:
                 continue
             return
         KeyCheck(lambda _: keys[-1]).check(topic, payload)
+
+    def turned_away(self, devices: Iterable[str]) -> dict[str, str]:
+        """Return those of these devices that are not on the roster, were revoked, or have let it expire."""
+        now = self._clock()
+        reasons = {device: _why_not(member, now=now) for device, member in self._members(devices).items()}
+        return {device: reason for device, reason in reasons.items() if reason}
+
+    def _members(self, devices: Iterable[str]) -> dict[str, Member | None]:
+        """Look devices up in the roster as its file has it now."""
+        with self._lock:
+            try:
+                self._roster.refresh()
+            except SettingsError as error:
+                _log.warning("%s; the roster that was read before still holds", error)
+            return {device: self._roster.get(device) for device in devices}
+
+
+def _why_not(member: Member | None, *, now: datetime) -> str:
+    """Say why nothing of a device is taken; empty where there is no reason."""
+    if member is None:
+        return "is not on the roster; copy the newest one to the aggregator"
+    if member.revoked:
+        return "was revoked"
+    return "" if member.keys(now=now) else "has credentials that have expired; inkfleet fleet renew it"
 
 
 def _load(path: Path, *, role: Role) -> Identity:

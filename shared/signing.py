@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -56,6 +56,9 @@ class Check(Protocol):
             ProtocolError: it is not signed, or by somebody else, or was changed on its way.
         """
 
+    def turned_away(self, devices: Iterable[str]) -> dict[str, str]:
+        """Return those of these devices of whom nothing is taken any more, each with the reason for a person."""
+
 
 class NoSeal:
     """Signs nothing: for a fleet that was not enrolled."""
@@ -70,6 +73,10 @@ class NoCheck:
 
     def check(self, topic: str, payload: bytes) -> None:
         """Return."""
+
+    def turned_away(self, devices: Iterable[str]) -> dict[str, str]:
+        """Return nobody."""
+        return {}
 
 
 class KeySeal:
@@ -128,6 +135,10 @@ class KeyCheck:
             key.verify(signature, _signed(topic, payload[:-TAIL_BYTES]))
         except InvalidSignature:
             raise ProtocolError(f"{topic}: the signature does not fit the message and the enrolled key") from None
+
+    def turned_away(self, devices: Iterable[str]) -> dict[str, str]:
+        """Return nobody: keys are all that is known here."""
+        return {}
 
 
 @dataclass(frozen=True)

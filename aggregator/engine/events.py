@@ -26,6 +26,14 @@ class DeviceGone:
 
 
 @dataclass(frozen=True)
+class DeviceExpelled:
+    """A device belongs to the fleet no more, and why: nothing of it is waited for."""
+
+    device: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class DeviceDeclined:
     """A device says that no update of it will come to this attempt at a round, and why."""
 
@@ -65,4 +73,6 @@ class Committed:
     round: int
 
 
-Event = Started | DeviceSeen | DeviceGone | DeviceDeclined | UpdateAccepted | Tick | Aggregated | Committed
+Event = (
+    Started | DeviceSeen | DeviceGone | DeviceExpelled | DeviceDeclined | UpdateAccepted | Tick | Aggregated | Committed
+)

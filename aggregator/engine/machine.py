@@ -21,6 +21,7 @@ from aggregator.engine.events import (
     Aggregated,
     Committed,
     DeviceDeclined,
+    DeviceExpelled,
     DeviceGone,
     DeviceSeen,
     Event,
@@ -98,6 +99,10 @@ class RoundEngine:
             if event.device in self._present:
                 self._present.discard(event.device)
                 self._left_at[event.device] = now
+        elif isinstance(event, DeviceExpelled):
+            self._present.discard(event.device)
+            self._left_at.pop(event.device, None)
+            self._excuse(DeviceDeclined(event.device, self._round, self._attempt, event.reason), effects)
         elif isinstance(event, DeviceDeclined):
             self._excuse(event, effects)
         elif isinstance(event, UpdateAccepted):

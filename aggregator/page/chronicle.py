@@ -21,7 +21,7 @@ KEPT_ROUNDS = 500
 KEPT_DEVICES = 10_000
 """Of so many devices the last update is remembered; of further ones, the one that was heard of longest ago goes."""
 
-_TROUBLES = frozenset({"declined", "rested", "blocked", "recovered", "dropped", "rival"})
+_TROUBLES = frozenset({"declined", "expelled", "rested", "blocked", "recovered", "dropped", "rival"})
 _LONGEST_WORDS = 600
 
 

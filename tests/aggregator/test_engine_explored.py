@@ -18,6 +18,7 @@ from aggregator.engine import (
     Contribution,
     Counted,
     DeviceDeclined,
+    DeviceExpelled,
     DeviceGone,
     DeviceSeen,
     Effect,
@@ -238,6 +239,17 @@ class Rounds(RuleBasedStateMachine):
         if back or attempts_back or device not in view.invited or view.phase != "collecting":
             assert not any(isinstance(effect, Excused) for effect in self.last)
             assert self.ended or self.engine.view == view
+
+    @precondition(lambda self: self.engine is not None and not self.ended)
+    @rule(device=DEVICES)
+    def expelled(self, device: str) -> None:
+        """A device was revoked: it is not there, and what counts of it stays."""
+        assert self.engine is not None
+        before = self.engine.view
+        self.tell(DeviceExpelled(device, "it was revoked"))
+        assert device not in self.engine.present
+        if self.engine.view.round == before.round:
+            assert set(before.contributions) <= set(self.engine.view.contributions)
 
     @precondition(lambda self: self.engine is not None and not self.ended)
     @rule(seconds=st.sampled_from([0.0, 1.0, 6.0, 20.0, 50.0]))

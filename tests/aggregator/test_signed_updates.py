@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from aggregator.run import shapes_of
 from aggregator.service import Aggregator, RunSummary
 from aggregator.settings import AggregatorSettings
 from deploy.brokers import RunningBroker
+from shared.enrolled import RosterCheck
 from shared.errors import ProtocolError
 from shared.messages import RoundManifest, decode
-from shared.signing import Credentials, KeyCheck, KeySeal
+from shared.roster import Credential, Member, Roster, RosterList
+from shared.signing import Check, Credentials, KeyCheck, KeySeal
 from shared.topics import Topics
 from tests.aggregator.fake_device import FakeDevice
 from tflite_models.bundle import builtin_bundle
@@ -44,11 +47,11 @@ def key_of(topics: Topics) -> Callable[[str], Ed25519PublicKey]:
 class Serving:
     """An enrolled aggregator on a thread, and what it says."""
 
-    def __init__(self, settings: AggregatorSettings) -> None:
+    def __init__(self, settings: AggregatorSettings, *, check: Check | None = None) -> None:
         self.events: queue.Queue[Event] = queue.Queue()
         self.stop = threading.Event()
         self.summary: RunSummary | None = None
-        credentials = Credentials(KeySeal(SERVER), KeyCheck(key_of(Topics(settings.fleet))))
+        credentials = Credentials(KeySeal(SERVER), check or KeyCheck(key_of(Topics(settings.fleet))))
         model = builtin_bundle("arithmetic")
         self._aggregator = Aggregator(
             settings, model=model, test=None, on_event=self.events.put, credentials=credentials
@@ -79,7 +82,7 @@ def serve(mosquitto: RunningBroker, fleet_id: str, tmp_path: Path) -> Iterator[C
     """Start enrolled aggregators that are stopped when the test is over."""
     started: list[Serving] = []
 
-    def start(**options: Any) -> Serving:
+    def start(*, check: Check | None = None, **options: Any) -> Serving:
         values: dict[str, Any] = {
             "broker": str(mosquitto.address),
             "fleet": fleet_id,
@@ -87,7 +90,7 @@ def serve(mosquitto: RunningBroker, fleet_id: str, tmp_path: Path) -> Iterator[C
             "gather_ms": 10,
             "linger_s": 1.0,
         }
-        started.append(Serving(AggregatorSettings(**(values | options))))
+        started.append(Serving(AggregatorSettings(**(values | options)), check=check))
         return started[-1]
 
     yield start
@@ -102,9 +105,9 @@ def join(mosquitto: RunningBroker, fleet_id: str) -> Iterator[Callable[..., Fake
     started: list[FakeDevice] = []
     shapes = shapes_of(builtin_bundle("arithmetic"))
 
-    def start(name: str, *, key: Ed25519PrivateKey | None) -> FakeDevice:
+    def start(name: str, *, key: Ed25519PrivateKey | None, **options: Any) -> FakeDevice:
         seal = None if key is None else KeySeal(key)
-        device = FakeDevice(mosquitto.address, fleet=fleet_id, name=name, shapes=shapes, seal=seal)
+        device = FakeDevice(mosquitto.address, fleet=fleet_id, name=name, shapes=shapes, seal=seal, **options)
         started.append(device.start())
         return device
 
@@ -173,3 +176,77 @@ def test_the_numbers_of_manifests_grow_over_a_restart_and_a_clock_set_back(
     assert running.end().finished
     assert device.rounds == [(1, 1)]
     assert int((tmp_path / "run" / "sequence").read_text()) > 1 << 60
+
+
+class _Enrolled:
+    """A roster's file, and an aggregator's check by it."""
+
+    def __init__(self, path: Path, *, fleet: str) -> None:
+        self._path = path
+        self._fleet = fleet
+        self.members = {name: _member(name, key) for name, key in KEYS.items()}
+        self.save()
+        self.check = RosterCheck(Roster(path, fleet=fleet), fleet=fleet)
+
+    def save(self) -> None:
+        RosterList(self._fleet, self.members).save(self._path)
+
+
+def _member(name: str, key: Ed25519PrivateKey, *, revoked: datetime | None = None) -> Member:
+    never = datetime(9000, 1, 1, tzinfo=UTC)
+    return Member(name, (Credential(name, "certificate", key.public_key(), never, revoked),))
+
+
+def test_a_round_does_not_wait_for_a_device_that_was_revoked(
+    serve: Callable[..., Serving], join: Callable[..., FakeDevice], fleet_id: str, tmp_path: Path
+) -> None:
+    """It is offline at once, the round goes on without it, and enrolled anew it is in the next one."""
+    enrolled = _Enrolled(tmp_path / "roster.json", fleet=fleet_id)
+    held, second = threading.Event(), threading.Event()
+    join("ann", key=KEYS["ann"], before_upload=lambda manifest: manifest.round == 1 or second.wait(DEADLINE_S))
+    bob = join("bob", key=KEYS["bob"], before_upload=lambda manifest: held.wait(DEADLINE_S))
+    running = serve(check=enrolled.check, rounds=3, min_devices=2, quorum=1, deadline_s=3600.0)
+    try:
+        running.until("opened")
+        enrolled.members["bob"] = _member("bob", KEYS["bob"], revoked=datetime(2026, 1, 1, tzinfo=UTC))
+        enrolled.save()
+        assert running.until("expelled", words="revoked")["device"] == "bob"
+        assert running.until("declined", words="revoked")["device"] == "bob"
+        assert running.until("opened")["invited"] == ["ann"]
+        held.set()
+        bob.stop()
+        anew = Ed25519PrivateKey.generate()
+        enrolled.members["bob"] = _member("bob", anew)
+        enrolled.save()
+        join("bob", key=anew)
+        while running.until("device")["device"] != "bob":
+            pass
+        second.set()
+        assert running.until("opened")["invited"] == ["ann", "bob"]
+        assert running.end().finished
+    finally:
+        held.set()
+        second.set()
+
+
+def test_an_update_on_its_way_is_refused_when_its_device_is_revoked(
+    serve: Callable[..., Serving], join: Callable[..., FakeDevice], fleet_id: str, tmp_path: Path
+) -> None:
+    """Half of it came, then its device was revoked: the log says why it does not count."""
+    enrolled = _Enrolled(tmp_path / "roster.json", fleet=fleet_id)
+    held = threading.Event()
+    join("ann", key=KEYS["ann"], before_upload=lambda manifest: held.wait(DEADLINE_S))
+    bob = join("bob", key=KEYS["bob"])
+    send = bob._send_chunk
+    bob._send_chunk = lambda manifest, data, index: None if index else send(manifest, data, index)  # type: ignore[method-assign]
+    running = serve(check=enrolled.check, rounds=1, min_devices=2, quorum=1, quiet_s=0.2)
+    try:
+        assert bob.replies.get(timeout=DEADLINE_S).verdict == "lacking"
+        enrolled.members["bob"] = _member("bob", KEYS["bob"], revoked=datetime(2026, 1, 1, tzinfo=UTC))
+        enrolled.save()
+        refused = running.until("update", words="revoked")
+        assert (refused["device"], refused["verdict"]) == ("bob", "rejected")
+        held.set()
+        assert running.end().finished
+    finally:
+        held.set()

@@ -86,7 +86,7 @@ def test_a_renewed_device_is_taken_with_either_key(fleet: FleetFolder, check: Ro
     with pytest.raises(ProtocolError, match="signature does not fit"):
         check.check(TOPIC, old)
     clock.now = NOW + timedelta(days=201)
-    with pytest.raises(ProtocolError, match="kitchen have expired"):
+    with pytest.raises(ProtocolError, match="kitchen has credentials that have expired"):
         check.check(TOPIC, new)
 
 
