@@ -111,7 +111,7 @@ class Chronicle:
         """Note an event; of a kind that nobody knows, nothing."""
         kind = event["event"]
         words = in_words(event)[:_LONGEST_WORDS]
-        trouble = kind in _TROUBLES or (kind == "update" and event["verdict"] != "accepted")
+        trouble = kind in _TROUBLES or (kind == "update" and event["verdict"] in ("rejected", "stale"))
         trouble = trouble or (kind == "broker" and not event["connected"])
         trouble = trouble or (kind == "round" and bool(event.get("aggregation", {}).get("suspects")))
         with self._lock:

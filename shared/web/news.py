@@ -68,7 +68,10 @@ class Feed:
     async def _stream(self) -> AsyncIterator[str]:
         told: dict[str, Any] = {}
         quiet_s = 0.0
-        while not self._closing.is_set():
+        last = False
+        while not last:
+            # What happened just before the end is told as well.
+            last = self._closing.is_set()
             quiet_s += _LOOK_S
             for topic in await anyio.to_thread.run_sync(self._topics):
                 if told.get(topic.event, ...) != topic.version:

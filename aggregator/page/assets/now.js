@@ -83,7 +83,7 @@ function notices(now) {
 
 /** Say in a title, a sentence and a colour how the run stands. */
 export function describe(now, { gone }) {
-  if (gone && now.finished) return { title: "The run is finished", words: `After ${plural(now.rounds, "round")}. The aggregator has ended; its weights are in its folder.`, kind: "on" };
+  if (gone && (now.finished || now.phase === "finished")) return { title: "The run is finished", words: `After ${plural(now.rounds, "round")}. The aggregator has ended; its weights are in its folder.`, kind: "on" };
   if (gone) return { title: "The aggregator does not answer", words: "What is shown is what it said last. A run that was stopped goes on with --resume, and this page with it.", kind: "off" };
   if (now.blocked) return { title: "Something cannot be written", words: `${sentence(now.blocked)}. It is tried again until it can be done; nothing is lost meanwhile.`, kind: "off" };
   if (!now.connected && !now.run) return { title: "Looking for the broker", words: `At ${now.broker}, for the fleet ${now.fleet}.`, kind: "busy" };

@@ -58,6 +58,7 @@ def test_what_was_before_comes_before() -> None:
     ("event", "trouble"),
     [
         (_update("hall", 1), False),
+        (_update("hall", 1, "duplicate"), False),
         (_update("hall", 1, "rejected", "not finite"), True),
         ({"event": "broker", "connected": False, "reason": "gone"}, True),
         ({"event": "broker", "connected": True, "reason": ""}, False),

@@ -71,3 +71,24 @@ def test_what_lasts_is_put_together_once(page: Page) -> None:
         versions["lasting"] = 2
         assert [next(lines) for lines in heard for _ in range(3)].count('data: {"version":2}') == 3
         assert asked[4:] == ["lasting"]
+
+
+def test_the_last_news_is_told(page: Page) -> None:
+    """What is new when the page ends reaches those who listen, before they are let go."""
+    versions = [1]
+
+    def routes(closing: asyncio.Event) -> Sequence[Route]:
+        def topics() -> list[Topic]:
+            if closing.is_set():
+                versions[0] = 2
+            return [Topic("thing", versions[0], lambda: versions[0])]
+
+        return [Route("/api/news", Feed(topics, closing=closing).answer)]
+
+    server = PageServer(Page(page.assets, routes))
+    server.start()
+    with httpx.Client(base_url=server.url, timeout=30) as client, client.stream("GET", "/api/news") as stream:
+        lines = stream.iter_lines()
+        assert [next(lines), next(lines)] == ["event: thing", "data: 1"]
+        server.stop()
+        assert "data: 2" in list(lines)
