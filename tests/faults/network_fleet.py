@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,8 +16,7 @@ from deploy.chaos.broker import MortalBroker
 from deploy.chaos.proxy import Proxy
 from edge_client.trainer import Trainer
 from tests.broker_fixtures import need
-from tests.faults.process_fleet import NAMES, ROUNDS, Fleet, LocalAggregator
-from tflite_models.bundle import builtin_bundle
+from tests.faults.process_fleet import NAMES, ROUNDS, Fleet, LocalAggregator, new_fleet
 
 WEIGHTS_BYTES = 1_442_000
 """What a device fetches in a round, and sends: the default network's weights."""
@@ -76,10 +73,7 @@ def fleet_at(trainer: Trainer, tmp_path: Path) -> Iterator[FleetAt]:
     made: list[Fleet] = []
 
     def make(broker: RunningBroker) -> Fleet:
-        name = f"fault-{os.getpid()}-{time.time_ns() % 10**9}"
-        made.append(
-            Fleet(broker=broker, fleet=name, folder=tmp_path, trainer=trainer, model=builtin_bundle("arithmetic"))
-        )
+        made.append(new_fleet(broker, folder=tmp_path, trainer=trainer))
         return made[-1]
 
     yield make

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import secrets
 import signal
 import subprocess
 import sys
@@ -329,6 +330,12 @@ def _words(options: Mapping[str, Any]) -> list[str]:
     return words
 
 
+def new_fleet(broker: RunningBroker, *, folder: Path, trainer: Trainer) -> Fleet:
+    """Make a fleet of a name that nobody else at the broker has."""
+    name = f"fault-{secrets.token_hex(6)}"
+    return Fleet(broker=broker, fleet=name, folder=folder, trainer=trainer, model=builtin_bundle("arithmetic"))
+
+
 @pytest.fixture(scope="module")
 def trainer() -> Iterator[Trainer]:
     """One interpreter for all devices of a module's tests."""
@@ -345,11 +352,7 @@ def make_fleet(
     made: list[Fleet] = []
 
     def make() -> Fleet:
-        folder = tmp_path_factory.mktemp("fleet")
-        name = f"fault-{os.getpid()}-{len(made)}-{time.time_ns() % 10**9}"
-        made.append(
-            Fleet(broker=mosquitto, fleet=name, folder=folder, trainer=trainer, model=builtin_bundle("arithmetic"))
-        )
+        made.append(new_fleet(mosquitto, folder=tmp_path_factory.mktemp("fleet"), trainer=trainer))
         return made[-1]
 
     yield make

@@ -131,4 +131,4 @@ def _name(words: list[str]) -> str:
     if "deploy.simulate.child" in words:
         call = words[words.index("deploy.simulate.child") + 2 :]
         return Path(call[1]).stem if call[0] == "worker" else call[0]
-    return "broker" if any("mosquitto" in word for word in words) else "simulation"
+    return "broker" if words and Path(words[0]).name == "mosquitto" else "simulation"
