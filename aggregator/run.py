@@ -18,7 +18,7 @@ from tflite_models.bundle import ModelBundle
 from tflite_models.runtime.weights import Weights, initial_weights, load_weights
 from tflite_models.shipped_weights import first_weights_path
 
-BEFORE_IT_WAS_SET: dict[str, Any] = {"augment": 0.0}
+BEFORE_IT_WAS_SET: dict[str, Any] = {"augment": 0.0, "sample_cap": 0.0}
 """What was done before there was a setting for it, where that is not its default. A run that was begun by an earlier
 version is resumed with that; settings that are not named here had their default before they could be chosen."""
 

@@ -201,6 +201,7 @@ class Aggregator:
                 checkpoints=checkpoints,
                 aggregation=aggregation_for(
                     weighting=settings.weighting,
+                    sample_cap=settings.sample_cap,
                     rule=settings.aggregation,
                     byzantine=settings.byzantine,
                     clip_update_norm=settings.clip_update_norm,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from aggregator.byzantine import Byzantine, RuleName
 from aggregator.engine import RunPlan
@@ -23,6 +23,15 @@ from shared.web.page_fields import host_field, port_field, token_field
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
+
+def _cap(value: float) -> float:
+    if 0 < value < 1:
+        raise ValueError("a cap below 1 would leave no update its weight; take 1 or more, or 0 for none")
+    return value
+
+
+SampleCap = Annotated[NotNegative, AfterValidator(_cap)]
+
 RUN_DEFINING = (
     "rounds",
     "per_round",
@@ -39,6 +48,7 @@ RUN_DEFINING = (
     "augment",
     "balance",
     "weighting",
+    "sample_cap",
     "aggregation",
     "byzantine",
     "clip_update_norm",
@@ -119,6 +129,10 @@ class AggregatorSettings(Settings):
     )
     weighting: Literal["samples", "uniform"] = Field(
         "samples", description="what an update weighs in the mean: its samples (FedAvg), or the same for all"
+    )
+    sample_cap: SampleCap = Field(
+        4.0,
+        description="an update weighs at most so many times the median of the round's claims of samples; 0: no limit",
     )
     aggregation: RuleName = Field("mean", description="how one set of weights is made of all updates")
     byzantine: float = Field(

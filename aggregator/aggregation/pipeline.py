@@ -59,6 +59,7 @@ class Aggregation:
 def aggregation_for(
     *,
     weighting: Literal["samples", "uniform"] = "samples",
+    sample_cap: float = 0.0,
     rule: RuleName = "mean",
     byzantine: float = 0.2,
     clip_update_norm: float = 0.0,
@@ -69,23 +70,24 @@ def aggregation_for(
     Args:
         weighting: of the mean: ``samples`` for FedAvg's weighted mean, ``uniform`` for the plain one. The other rules
             count every update once.
+        sample_cap: of the weighted mean, see `WeightedMean`; 0 caps nothing.
         rule: what makes one of many.
         byzantine: see `Byzantine`; the mean assumes nothing.
         clip_update_norm: greatest L2 norm of an update; 0 does not clip.
         clip_to_median: the same as a multiple of the round's median; 0 does not clip.
 
     Raises:
-        SettingsError: the assumed hostile devices are neither a share nor a number.
+        SettingsError: the assumed hostile devices are neither a share nor a number, or the cap is below 1.
     """
     transforms: list[Transform] = []
     if clip_update_norm:
         transforms.append(ClipUpdates(max_norm_l2=clip_update_norm))
     if clip_to_median:
         transforms.append(ClipToMedian(factor=clip_to_median))
-    return Aggregation(_rule(rule, weighting, byzantine), tuple(transforms))
+    return Aggregation(_rule(rule, weighting, sample_cap, byzantine), tuple(transforms))
 
 
-def _rule(name: RuleName, weighting: str, byzantine: float) -> Rule:
+def _rule(name: RuleName, weighting: str, sample_cap: float, byzantine: float) -> Rule:
     if name == "mean":
-        return WeightedMean() if weighting == "samples" else Mean()
+        return WeightedMean(cap=sample_cap) if weighting == "samples" else Mean()
     return _ROBUST[name](Byzantine(byzantine))

@@ -7,6 +7,7 @@ own count and by the weights that came of it.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -140,6 +141,10 @@ def _look_at(
         tensors = load(Checkpoints(folder / "checkpoints").read(committed.round, sha256=committed.weights_sha256))
     except StorageError:
         return _Round(missing, again, False if surplus else None)
-    finding = examine(tensors, marks=[one.mark for one in known], weights=[weigh(one.samples) for one in known])
+    # What the averaging said it let nobody weigh more than; see `WeightedMean`.
+    most = float(measured.get("weight_cap", math.inf))
+    finding = examine(
+        tensors, marks=[one.mark for one in known], weights=[min(weigh(one.samples), most) for one in known]
+    )
     # The averaging's own count and the weights speak of the same: what both show is not counted twice over.
     return _Round(max(missing, finding.left_out), max(again, finding.again), finding.proven and not surplus)

@@ -37,6 +37,7 @@ PASSED_ON = (
     "augment",
     "balance",
     "weighting",
+    "sample_cap",
     "aggregation",
     "byzantine",
     "clip_to_median",

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from aggregator.byzantine import Byzantine, RuleName
 from aggregator.schedule import Schedule
+from aggregator.settings import SampleCap
 from deploy.simulate.attack import parse_attack
 from shared.enrolled import check_broker
 from shared.errors import SettingsError
@@ -84,6 +85,10 @@ class SimulationSettings(Settings):
     )
     weighting: Literal["samples", "uniform"] = Field(
         "samples", description="what an update weighs in the mean: its samples (FedAvg), or the same for all"
+    )
+    sample_cap: SampleCap = Field(
+        4.0,
+        description="an update weighs at most so many times the median of the round's claims of samples; 0: no limit",
     )
     aggregation: RuleName = Field("mean", description="how one set of weights is made of all updates")
     byzantine: float = Field(

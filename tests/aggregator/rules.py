@@ -24,7 +24,7 @@ Fleet = dict[str, tuple[Tensors, int]]
 
 GATHERED_BYTES = 1 << 18
 
-MEANS: dict[str, Rule] = {"weighted mean": WeightedMean(), "mean": Mean()}
+MEANS: dict[str, Rule] = {"weighted mean": WeightedMean(), "capped mean": WeightedMean(cap=4.0), "mean": Mean()}
 
 ROBUST: dict[str, Rule] = {
     "median": Median(gathered_bytes=GATHERED_BYTES),

@@ -266,3 +266,27 @@ def test_settings_choose_the_rule(name: Any) -> None:
     assert made.measurements.numbers["byzantine"] == 2.0
     assert "clip_norm_l2" in made.measurements.numbers
     assert set(made.measurements.by_device) == set(by_hand.combine(updates, base=tensors(99)).measurements.by_device)
+
+
+@pytest.mark.parametrize(
+    ("claims", "weights"),
+    [
+        ([100, 50, 7], [100, 50, 7]),
+        ([100, 100, 400], [100, 100, 400]),
+        ([100, 50, 1_000_000], [100, 50, 400]),
+        ([10, 1_000_000], [10, 40]),
+        ([1_000_000], [1_000_000]),
+    ],
+)
+def test_no_weight_is_above_the_cap(claims: list[int], weights: list[int]) -> None:
+    """Four times the median claim, the lower of two middle ones; below it, the weights are the claims, bit for bit."""
+    updates = {f"d{i}": (tensors(i), claim) for i, claim in enumerate(claims)}
+    weighed = {f"d{i}": (tensors(i), weight) for i, weight in enumerate(weights)}
+    assert encode_tensors(combined(WeightedMean(cap=4.0), updates)) == encode_tensors(combined(WeightedMean(), weighed))
+
+
+@pytest.mark.parametrize("cap", [-1.0, 0.5, float("nan"), float("inf")])
+def test_a_cap_below_one_is_refused(cap: float) -> None:
+    """It would leave no update its weight."""
+    with pytest.raises(InkfleetError, match="cap of 1 or more"):
+        WeightedMean(cap=cap)

@@ -145,6 +145,20 @@ def expected_weights(model: ModelBundle, *, rounds: int, samples: dict[str, int]
     return weights
 
 
+def test_a_device_that_claims_a_million_samples_does_not_own_the_mean(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice], model: ModelBundle, tmp_path: Path
+) -> None:
+    """It weighs four times the median claim, and its claim is in the account."""
+    for name, count in {"a": 100, "b": 50, "c": 1_000_000}.items():
+        devices(name, samples=count)
+    summary = serve(rounds=1, min_devices=3, sample_cap=4.0).end()
+    expected = encode_tensors(expected_weights(model, rounds=1, samples={"a": 100, "b": 50, "c": 400}))
+    assert summary.weights.read_bytes() == expected
+    measured = metrics_of(tmp_path / "run")[0]["aggregation"]
+    assert measured["weight_cap"] == 400
+    assert measured["by_device"] == {"capped_samples": {"c": 1_000_000}}
+
+
 def test_rounds_end_to_end(
     serve: Callable[..., Running], devices: Callable[..., FakeDevice], model: ModelBundle, tmp_path: Path
 ) -> None:
