@@ -12,13 +12,16 @@ from shared.files import write_bytes
 
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 
+MOST_BLOBS = 64
+"""So many blobs at most, however small: every one is looked at whenever another comes. A round needs four."""
+
 
 class BlobCache:
     """A folder of files named by the SHA-256 of what they hold; bounded; the least recently used leave first.
 
     Args:
         folder: made when the first blob comes.
-        max_bytes: how much it keeps in all. A single blob larger than this is kept as long as it is protected.
+        max_bytes: how much it keeps in all, in no more than `MOST_BLOBS` files. What is protected is kept even so.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
@@ -63,15 +66,17 @@ class BlobCache:
 
     def _make_room(self, size_bytes: int, *, protect: Collection[str]) -> None:
         try:
-            files = [(path, path.stat()) for path in self._folder.iterdir() if path.is_file()]
+            with os.scandir(self._folder) as entries:
+                found = [(entry.stat(), entry.name) for entry in entries if entry.is_file()]
         except FileNotFoundError:
             return
         except OSError as error:
             raise StorageError(f"cannot read the folder {self._folder}: {error.strerror or error}") from None
-        total = size_bytes + sum(stat.st_size for _, stat in files)
-        for path, stat in sorted(files, key=lambda entry: entry[1].st_mtime_ns):
-            if total <= self._max_bytes:
+        files = sorted((stat.st_mtime_ns, name, stat.st_size) for stat, name in found)
+        total, count = size_bytes + sum(size for _, _, size in files), 1 + len(files)
+        for _, name, size in files:
+            if total <= self._max_bytes and count <= MOST_BLOBS:
                 return
-            if path.name not in protect:
-                path.unlink(missing_ok=True)
-                total -= stat.st_size
+            if name not in protect:
+                (self._folder / name).unlink(missing_ok=True)
+                total, count = total - size, count - 1

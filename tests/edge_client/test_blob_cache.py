@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_client.blob_cache import BlobCache
+from edge_client.blob_cache import MOST_BLOBS, BlobCache
 from shared.errors import StorageError
 from shared.tensors import sha256_of
 
@@ -55,3 +55,14 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     with pytest.raises(StorageError):
         put(BlobCache(tmp_path / "cache"), b"x")
+
+
+def test_blobs_are_no_more_than_so_many_however_small(tmp_path: Path) -> None:
+    """The least recently used leave first, but for those that are protected."""
+    cache = BlobCache(tmp_path)
+    protected = put(cache, b"the model")
+    for number in range(MOST_BLOBS + 10):
+        last = put(cache, b"weights %d" % number, protect=(protected,))
+    assert len(list(tmp_path.iterdir())) == MOST_BLOBS
+    assert protected in cache
+    assert last in cache
