@@ -355,7 +355,13 @@ class Aggregator:
             link.flush(2.0)
 
     def _on_message(self, message: Message) -> None:
-        """On the network thread: leave the message for the loop, unless too much is there already."""
+        """On the network thread: leave the message for the loop, unless too much is there already.
+
+        Only presence is retained by right. What a device has the broker keep of anything else comes again at every
+        subscription; the access list cannot forbid it (Mosquitto's knows topics, not flags).
+        """
+        if message.retain and not message.topic.endswith("/state"):
+            return
         if self._backlog.admit(message):
             self._inbox.put(message)
 

@@ -657,3 +657,29 @@ def test_given_weights_are_where_the_run_begins(
     devices("a", train=unchanged)
     expected = sha256_of(encode_tensors(initial_weights(model.manifest, seed=99)))
     assert serve(rounds=1, weights=tmp_path / "w.safetensors").end().weights_sha256 == expected
+
+
+def test_what_a_device_had_the_broker_keep_is_passed_over(
+    serve: Callable[..., Running],
+    devices: Callable[..., FakeDevice],
+    fleet_id: str,
+    mosquitto: RunningBroker,
+    ear: Callable[..., Any],
+) -> None:
+    """A retained want, update or chunk comes at every subscription; none is looked at, presence alone is."""
+    topics = Topics(fleet_id)
+    attacker = ear(mosquitto.address).up()
+    kept = [topics.want("eve"), topics.update("eve"), topics.update_chunk("eve", "0" * 64, 0)]
+    try:
+        for topic in kept:
+            attacker.link.publish(topic, b"rubbish", retain=True)
+        assert attacker.link.flush(DEADLINE_S)
+        devices("ann")
+        running = serve(rounds=1, min_devices=1)
+        assert running.end().finished
+        said = [event["event"] for event in running.events.queue]
+        assert "dropped" not in said
+    finally:
+        for topic in kept:
+            attacker.link.publish(topic, b"", retain=True)
+        assert attacker.link.flush(DEADLINE_S)
