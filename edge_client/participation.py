@@ -56,6 +56,7 @@ class Participation:
         holdout: the fraction of the samples kept out of training.
         store: the device's samples.
         cache: what was fetched.
+        max_fetch_bytes: what the model and the weights of a round may take together.
         outbox: the update on the disk.
         trainer: where trainings are queued.
         governor: says when they may begin.
@@ -75,6 +76,7 @@ class Participation:
         holdout: float,
         store: SampleStore,
         cache: BlobCache,
+        max_fetch_bytes: int,
         outbox: Outbox,
         trainer: Trainer,
         governor: Governor,
@@ -107,6 +109,7 @@ class Participation:
             emit=emit,
             uniform=uniform,
             clock=clock,
+            max_bytes=max_fetch_bytes,
         )
         self._training = RoundTraining(
             device,

@@ -159,6 +159,7 @@ class Device:
             holdout=settings.holdout,
             store=store,
             cache=BlobCache(self.folder.cache, max_bytes=settings.cache_mib * 1024 * 1024),
+            max_fetch_bytes=settings.max_fetch_mib * 1024 * 1024,
             outbox=Outbox(self.folder.outbox),
             trainer=self._trainer,
             governor=Governor(

@@ -74,6 +74,12 @@ class DeviceSettings(Settings):
         description="how much accuracy on the hold-out new global weights may lose, beyond what may be chance",
     )
     cache_mib: int = Field(default=64, ge=1, description="how much is kept of what was fetched, in MiB")
+    max_fetch_mib: int = Field(
+        default=256,
+        ge=1,
+        description="a round whose model and weights are larger together is not taken part in, in MiB: they have to "
+        "fit the device's memory and disk",
+    )
     writer: str = Field(
         default="", description="who writes here: the writer of what is corrected; without it, the device's name"
     )

@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edge_client.blob_cache import BlobCache
-from edge_client.fetch import Arrived, Ask, FetchEffect, Fetcher, Listen, StopListening
+from edge_client.fetch import MAX_BLOB_BYTES, Arrived, Ask, FetchEffect, Fetcher, Listen, StopListening
 from edge_client.model_shelf import known_labels, lacking_blobs, load_model
 from edge_client.uplink import Uplink, in_vain
-from shared.errors import InkfleetError, StorageError
+from shared.errors import InkfleetError, ProtocolError, StorageError
 from shared.labels import LabelSet
 from shared.messages import BlobRef, ModelRef, RoundManifest
 
@@ -29,6 +29,7 @@ class Supplies:
         emit: told what happens.
         uniform: draws from [0, 1); the source of jitter.
         clock: monotonic, in seconds.
+        max_bytes: what the model and the weights of a round may take together.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class Supplies:
         emit: Callable[[dict[str, Any]], None],
         uniform: Callable[[], float],
         clock: Callable[[], float],
+        max_bytes: int = MAX_BLOB_BYTES,
     ) -> None:
+        self._max_bytes = max_bytes
         self._cache = cache
         self._uplink = uplink
         self._arrived = arrived
@@ -76,6 +79,7 @@ class Supplies:
         self._fetching = manifest
         self._began = self._clock()
         try:
+            self._check_size(manifest)
             lacking = lacking_blobs(manifest.model, self._cache)
             if manifest.weights.sha256 not in self._cache:
                 lacking.append(manifest.weights)
@@ -88,6 +92,16 @@ class Supplies:
             return
         if not lacking:
             self._complete()
+
+    def _check_size(self, manifest: RoundManifest) -> None:
+        model = manifest.model
+        refs = (model.manifest, model.program, model.reader, manifest.weights)
+        size_bytes = sum(ref.size_bytes for ref in refs)
+        if size_bytes > self._max_bytes:
+            raise ProtocolError(
+                f"the round's model and weights are {size_bytes / (1 << 20):,.1f} MiB, and this device takes "
+                f"{self._max_bytes / (1 << 20):,.0f} MiB; raise --max-fetch-mib if it has the room"
+            )
 
     def stop(self) -> None:
         """Get nothing more."""

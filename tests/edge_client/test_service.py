@@ -20,7 +20,7 @@ from edge_client.settings import DeviceSettings
 from edge_client.trainer import Trainer
 from shared.dataset import Dataset
 from shared.errors import BrokerError, ModelError, RunError
-from shared.messages import DeviceState, ServerState, TrainingPlan, UpdateManifest, Want
+from shared.messages import BlobRef, DeviceState, ModelRef, ServerState, TrainingPlan, UpdateManifest, Want
 from shared.mqtt import Message
 from shared.tensors import encode_tensors, sha256_of
 from shared.transfer import indices_of
@@ -244,6 +244,28 @@ def test_training_that_cannot_be_is_said_and_survived(
     assert "--batch-size 32 or less" in state.failure.reason
     aggregator.open_round(2)
     assert watched.next("verdict")["round"] == 2
+
+
+def test_a_round_that_does_not_fit_the_device_is_said_once(
+    aggregator: ScriptedAggregator, make: Callable[..., Watched]
+) -> None:
+    """Four blobs, each allowed by itself, are too much together: one line says so, and the next round is trained."""
+    watched = make(max_fetch_mib=8)
+    huge = {
+        part: BlobRef(sha256=f"{number:064x}", size_bytes=3 << 20, chunk_bytes=1 << 16)
+        for number, part in enumerate(("manifest", "program", "reader"))
+    }
+    aggregator.open_round(1, model=ModelRef(name="huge", **huge))
+    reason = watched.next("failed")["reason"]
+    assert "MiB, and this device takes 8 MiB; raise --max-fetch-mib" in reason
+    state = aggregator.next(DeviceState, where=lambda state: state.failure is not None)
+    assert state.failure is not None
+    assert "--max-fetch-mib" in state.failure.reason
+    aggregator.open_round(2)
+    assert watched.next("verdict")["round"] == 2
+    said = [event["event"] for event in watched.events.queue]
+    assert "failed" not in said
+    assert "trouble" not in said
 
 
 def test_a_restart_neither_trains_nor_uploads_an_answered_round(
