@@ -39,7 +39,24 @@ def fill_in(values: Any, *, role: Role) -> Any:
     for key in ("name", "fleet"):
         if key in values and key in decided and values[key] != decided[key]:
             raise SettingsError(f"identity {who.path} is of {key} {decided[key]}, but --{key} is {values[key]!r}")
+    if "broker" in values:
+        _check_place(str(values["broker"]), path=who.path)
     return decided | values
+
+
+def _check_place(url: str, *, path: Path) -> None:
+    """Refuse a broker's address that an identity cannot be used with, or that says what the identity says already."""
+    place = BrokerAddress.parse(url)
+    if not place.tls:
+        raise SettingsError(
+            f"broker address {place} is without TLS, which identity {path} needs: write mqtts://, or leave --broker out"
+        )
+    given = {"user name": place.username, "ca": place.ca_file, "cert": place.cert_file, "key": place.key_file}
+    if said := [name for name, value in given.items() if value is not None]:
+        raise SettingsError(
+            f"broker address {place} is given with {', '.join(said)}, which identity {path} decides; "
+            "leave that out of --broker"
+        )
 
 
 def check_broker(url: str, *, insecure: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.enrolment import FleetFolder
+from shared.enrolled import fill_in
 from shared.errors import SettingsError
 from shared.identity import Identity
 from shared.roster import Roster
@@ -147,3 +148,27 @@ def test_a_file_that_others_can_read_is_told(fleet: FleetFolder, tmp_path: Path)
     (notice,) = Identity.load(copy, role="device").notices(now=NOW)
     assert "0640" in notice
     assert "chmod 600" in notice
+
+
+@pytest.mark.parametrize(
+    ("broker", "words"),
+    [
+        ("mqtt://broker.local", "without TLS, which identity .* needs: write mqtts://"),
+        ("mqtts://me:secret@broker.local", "is given with user name, which identity .* decides"),
+        ("mqtts://broker.local?ca=own.crt&cert=own.pem", "is given with ca, cert, which identity .* decides"),
+        ("broker.local", "does not start with mqtt://"),
+    ],
+)
+def test_an_address_that_does_not_go_with_an_identity_is_refused_at_once(
+    fleet: FleetFolder, broker: str, words: str
+) -> None:
+    """Before anything is opened, in one line that shows no password."""
+    with pytest.raises(SettingsError, match=words) as caught:
+        fill_in({"identity": str(bundle(fleet)), "broker": broker}, role="device")
+    assert "secret" not in str(caught.value)
+
+
+def test_another_place_of_the_broker_goes_with_an_identity(fleet: FleetFolder) -> None:
+    """The same broker may be reached under another name."""
+    values = {"identity": str(bundle(fleet)), "broker": "mqtts://10.0.0.7:9999"}
+    assert fill_in(values, role="device")["broker"] == "mqtts://10.0.0.7:9999"
