@@ -63,7 +63,10 @@ def found(
     place = folder.absolute()
     broker_folder = check_folder(broker_folder or str(place / BROKER))
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        # One by one: `parents=True` makes all but the last with whatever the umask leaves.
+        for parent in reversed(place.parents):
+            if not parent.exists():
+                parent.mkdir(mode=0o755, exist_ok=True)
         # Made aside and put in place in one step: a fleet is whole, or not there. mkdtemp makes it its owner's.
         made = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     except OSError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +64,17 @@ def test_a_generous_umask_opens_nothing(tmp_path: Path) -> None:
     for path in (watched / "fleet").rglob("*"):
         public = path.name in ("lock", "ca.crt")
         assert not path.stat().st_mode & (0o022 if public else 0o077), path
+
+
+def test_the_folders_above_a_fleet_are_nobody_elses_to_write(tmp_path: Path) -> None:
+    """Those that are made on the way to it, whatever the umask is: who may write there may put another fleet in place."""
+    before = os.umask(0)
+    try:
+        FleetFolder(tmp_path / "srv" / "fleets" / "fleet").init(fleet="school", hosts=("localhost",))
+    finally:
+        os.umask(before)
+    for folder in (tmp_path / "srv", tmp_path / "srv" / "fleets"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
 
 def test_the_revocation_list_never_runs_out(fleet: FleetFolder) -> None:
