@@ -6,16 +6,31 @@ import asyncio
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 from starlette.routing import Route
 
 from shared.web.news import MOST_LISTENERS, Feed, Topic
 from shared.web.page import Page
 from shared.web.server import PageServer
+
+
+@pytest.fixture
+def own_server(page: Page) -> Iterator[PageServer]:
+    """A page to which nobody else has listened."""
+    with PageServer(page) as server:
+        yield server
+
+
+@pytest.fixture
+def client(own_server: PageServer) -> Iterator[httpx.Client]:
+    """A program that speaks with that page."""
+    with httpx.Client(base_url=own_server.url, timeout=30) as opened:
+        yield opened
 
 
 def test_so_many_may_listen(client: httpx.Client) -> None:
@@ -34,9 +49,9 @@ def test_so_many_may_listen(client: httpx.Client) -> None:
         time.sleep(0.05)
 
 
-def test_a_crowd_of_listeners_at_once(server: PageServer) -> None:
+def test_a_crowd_of_listeners_at_once(own_server: PageServer) -> None:
     """No more listen than may, however closely they follow each other."""
-    parts = urlsplit(server.url)
+    parts = urlsplit(own_server.url)
     with ExitStack() as stack:
         crowd = [
             stack.enter_context(socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10))
