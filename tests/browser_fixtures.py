@@ -1,4 +1,4 @@
-"""A real browser for tests: one process for all, a window of its own for every page."""
+"""A real browser for tests: one process for the tests of a file, a window for every page."""
 
 from __future__ import annotations
 
