@@ -334,6 +334,7 @@ class Coordinator:
             parts.store.close_round(self._run, effect.round, rests=effect.rests)
             reach("round closed")
             parts.log.say("closed", round=effect.round, participants=len(effect.contributions))
+            self._reception.round_closed(view=self._engine.view)
             self._reception.rest(effect.rests)
             for rest in effect.rests:
                 if rest.round == effect.round < rest.until:

@@ -139,6 +139,10 @@ class Receiver:
         known = self._incoming.get(device)
         return None if known is None or known.handed_over else known.manifest
 
+    def all_arriving(self) -> dict[str, UpdateManifest]:
+        """Return the updates whose chunks are still awaited, by their devices."""
+        return {name: known.manifest for name, known in self._incoming.items() if not known.handed_over}
+
     def forget(self, device: str) -> None:
         """Drop what is there of a device's update: it has its verdict."""
         known = self._incoming.pop(device, None)

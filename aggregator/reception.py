@@ -158,6 +158,14 @@ class Reception:
         self._changes_said.clear()
         self._receiver.keep_only(round_number=round_number)
 
+    def round_closed(self, *, view: RoundView) -> None:
+        """Tell those whose update is still arriving that the round is over, and drop what came of it.
+
+        However slowly a device sends, it holds memory no longer than its round takes updates.
+        """
+        for device, manifest in sorted(self._receiver.all_arriving().items()):
+            self.refuse(device, manifest, Refusal("stale", f"round {view.round} is closed"), view=view)
+
     def rest(self, rests: Iterable[Rest]) -> None:
         """Note which devices failed last, and until when they rest."""
         self._registry.rest(rests)

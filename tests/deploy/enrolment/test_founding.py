@@ -67,7 +67,7 @@ def test_a_generous_umask_opens_nothing(tmp_path: Path) -> None:
 
 
 def test_the_folders_above_a_fleet_are_nobody_elses_to_write(tmp_path: Path) -> None:
-    """Those that are made on the way to it, whatever the umask is: who may write there may put another fleet in place."""
+    """Those that are made on the way to it, whatever the umask: who may write there may put in another fleet."""
     before = os.umask(0)
     try:
         FleetFolder(tmp_path / "srv" / "fleets" / "fleet").init(fleet="school", hosts=("localhost",))
