@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
-from shared.errors import ProtocolError
+from shared.errors import ProtocolError, StorageError
 from shared.files import write_bytes
 from shared.rising_numbers import written
 
@@ -15,12 +16,18 @@ class RollbackGuard:
     Without it, whoever holds the broker could have the fleet go back to weights of last year, rightly signed. What it
     goes by is the manifest's own sequence number; this device's clock, which may be hours off, has no say.
 
+    The number belongs to the identity, not to the folder: it is kept beside the identity's file as well, so that the
+    same identity with a new folder is as well guarded. Where that place cannot be written (a bundle that is read-only),
+    the folder alone has it.
+
     Args:
-        path: the file with the newest sequence number.
+        path: the file with the newest sequence number, in the device's folder.
+        beside: the same beside the identity; None where there is none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, beside: Path | None = None) -> None:
         self._path = path
+        self._beside = beside
         self._newest: int | None = None
 
     def admit(self, sequence: int, *, topic: str) -> None:
@@ -31,7 +38,7 @@ class RollbackGuard:
             StorageError: it cannot be written down.
         """
         if self._newest is None:
-            self._newest = written(self._path)
+            self._newest = max(written(self._path), written(self._beside) if self._beside else 0)
         if sequence < self._newest:
             raise ProtocolError(
                 f"{topic}: the round manifest {sequence} is older than {self._newest}, which was followed before; "
@@ -40,4 +47,7 @@ class RollbackGuard:
         if sequence > self._newest:
             # Held to from here on, also where it cannot be written down.
             self._newest = sequence
+            if self._beside is not None:
+                with contextlib.suppress(StorageError):
+                    write_bytes(self._beside, f"{sequence}\n".encode(), mode=0o600)
             write_bytes(self._path, f"{sequence}\n".encode())

@@ -31,6 +31,7 @@ from edge_client.sample_store import SampleStore
 from edge_client.settings import DeviceSettings
 from edge_client.trainer import Trainer
 from edge_client.uplink import Uplink
+from shared import enrolled
 from shared.errors import BrokerError, InkfleetError, StorageError
 from shared.files import remove_unfinished
 from shared.messages import Reply, RoundManifest, ServerState, decode
@@ -86,7 +87,7 @@ class Device:
         self._clock = clock
         self._unix_clock = unix_clock
         self._topics = Topics(settings.fleet)
-        self._rollback = RollbackGuard(self.folder.newest_round)
+        self._rollback = RollbackGuard(self.folder.newest_round, beside=enrolled.newest_round_file(settings.identity))
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._backlog = Backlog(most_bytes=_INBOX_BYTES)
         # The newest of the topics whose last word is the whole truth, until it is looked at: none of them is lost.

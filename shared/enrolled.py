@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterable
@@ -101,6 +102,21 @@ def device_credentials(identity: Path | None) -> Credentials:
         return Credentials()
     who = _load(identity, role="device")
     return Credentials(seal=KeySeal(who.signing_key), check=KeyCheck(lambda topic: who.aggregator_key))
+
+
+def newest_round_file(identity: Path | None) -> Path | None:
+    """Where the number of the newest round is kept beside a device's identity; None without one.
+
+    Named by the fleet and the aggregator's key: another aggregator's numbers say nothing about this one's.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    if identity is None:
+        return None
+    who = _load(identity, role="device")
+    whose = hashlib.sha256(who.fleet.encode() + b"\0" + who.aggregator_key.public_bytes_raw()).hexdigest()
+    return who.path.with_name(f"{who.path.name}.{whose[:16]}.newest-round")
 
 
 def aggregator_credentials(identity: Path | None) -> Credentials:

@@ -42,18 +42,20 @@ def start(mosquitto: RunningBroker, fleet_id: str, tmp_path: Path) -> Iterator[C
     """Start the enrolled device ``kitchen``, which tells its events."""
     started: list[Device] = []
 
-    def one() -> queue.Queue[Event]:
+    def one(*, folder: str = "kitchen") -> queue.Queue[Event]:
         for before in started:
             before.stop()
         events: queue.Queue[Event] = queue.Queue()
         device = Device(
             DeviceSettings(
-                name="kitchen", fleet=fleet_id, folder=tmp_path / "kitchen", broker=str(mosquitto.address), adopt=False
+                name="kitchen", fleet=fleet_id, folder=tmp_path / folder, broker=str(mosquitto.address), adopt=False
             ),
             on_event=events.put,
             rng=np.random.default_rng(3),
             credentials=Credentials(KeySeal(OURS), KeyCheck(lambda topic: THEIRS.public_key())),
         )
+        # As with an identity, whose file this broker without TLS has no use for.
+        device._rollback = RollbackGuard(device.folder.newest_round, beside=tmp_path / "kitchen.pem.newest-round")
         started.append(device)
         device.open().add(bars(60), source="test")
         device.start()
@@ -136,6 +138,27 @@ def test_an_old_round_is_not_followed_again(
     said(events, "trouble", words="older than 11")
     aggregator.open_round(3, sequence=12)
     assert said(events, "verdict")["round"] == 3
+
+
+def test_a_new_folder_does_not_forget_what_the_identity_has_followed(
+    aggregator: ScriptedAggregator, start: Callable[..., queue.Queue[Event]]
+) -> None:
+    """Beside the identity stands how far its device was, whatever folder it is given."""
+    events = start()
+    aggregator.open_round(2, sequence=11)
+    said(events, "verdict")
+    events = start(folder="another")
+    aggregator.open_round(1, sequence=10)
+    said(events, "trouble", words="older than 11")
+
+
+def test_a_place_that_cannot_be_written_leaves_the_folder_to_guard(tmp_path: Path) -> None:
+    """A bundle in a folder that is read-only is no trouble."""
+    (tmp_path / "file").write_text("")
+    guard = RollbackGuard(tmp_path / "newest", beside=tmp_path / "file" / "newest-round")
+    guard.admit(9, topic="t")
+    with pytest.raises(ProtocolError, match="older than 9"):
+        RollbackGuard(tmp_path / "newest", beside=tmp_path / "file" / "newest-round").admit(8, topic="t")
 
 
 def test_the_newest_sequence_number_outlives_the_process(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.enrolment import FleetFolder
-from shared.enrolled import fill_in
+from shared.enrolled import fill_in, newest_round_file
 from shared.errors import SettingsError
 from shared.identity import Identity
 from shared.roster import Roster
@@ -172,3 +172,12 @@ def test_another_place_of_the_broker_goes_with_an_identity(fleet: FleetFolder) -
     """The same broker may be reached under another name."""
     values = {"identity": str(bundle(fleet)), "broker": "mqtts://10.0.0.7:9999"}
     assert fill_in(values, role="device")["broker"] == "mqtts://10.0.0.7:9999"
+
+
+def test_how_far_a_device_was_stands_beside_its_identity(fleet: FleetFolder) -> None:
+    """One file for the fleet and its aggregator's key, the same for every folder of the device."""
+    file = newest_round_file(bundle(fleet))
+    assert file is not None
+    assert file.parent == bundle(fleet).parent
+    assert file.name.startswith("kitchen.pem.")
+    assert newest_round_file(None) is None
