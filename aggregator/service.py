@@ -20,6 +20,7 @@ from aggregator.checkpoints import Checkpoints
 from aggregator.coordinator import Coordinator, Parts
 from aggregator.evaluation import Evaluator
 from aggregator.events import Event, EventLog, rewrite_metrics
+from aggregator.inbox import Inbox
 from aggregator.patience import Patience
 from aggregator.recovery import Recovered, RunCard, fault, recover
 from aggregator.run import Run, begin, new_run_name, resume, shapes_of
@@ -34,7 +35,7 @@ from shared.errors import BrokerError, ProtocolError, StorageError
 from shared.files import remove_unfinished
 from shared.folder_lock import FolderLock
 from shared.messages import Score, ServerState, decode
-from shared.mqtt import Backlog, Message, MqttLink, OutboxBounds, Silence, Will
+from shared.mqtt import Message, MqttLink, OutboxBounds, Silence, Will
 from shared.rising_numbers import RisingNumbers
 from shared.signing import Credentials
 from shared.tensors import MAX_HEADER_BYTES
@@ -44,8 +45,9 @@ from tflite_models.bundle import ModelBundle
 
 # How soon the loop notices that it is to stop.
 _STOP_LATENCY_S = 0.1
-# What may wait for the loop, see `Backlog`.
+# What may wait for the loop, of all devices and of one, see `Inbox`.
 _INBOX_BYTES = 256 * 1024 * 1024
+_LANE_BYTES = 16 * 1024 * 1024
 # Small, so that a control message never waits behind more than this of a broadcast.
 _OUTBOX = OutboxBounds(messages=64, size_bytes=1024 * 1024)
 
@@ -134,8 +136,7 @@ class Aggregator:
         self._clock = AwakeClock(clock)
         self._wall_clock = wall_clock
         self._topics = Topics(settings.fleet)
-        self._inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
-        self._backlog = Backlog(most_bytes=_INBOX_BYTES)
+        self._inbox: Inbox[_Item] = Inbox(most_bytes=_INBOX_BYTES, lane_bytes=_LANE_BYTES, crowded=self._crowded)
         self._session = 0
         self._sessions: set[int] = set()
         # What is said on the workbench's thread is told on the loop's.
@@ -362,8 +363,14 @@ class Aggregator:
         """
         if message.retain and not message.topic.endswith("/state"):
             return
-        if self._backlog.admit(message):
-            self._inbox.put(message)
+        # fl/v1/FLEET/device/NAME/…; the aggregator's own state has a lane as well.
+        self._inbox.hear(message, device="/".join(message.topic.split("/", 5)[3:5]))
+
+    def _crowded(self, lane: str) -> None:
+        """On the network thread: one device sends more than is worked off."""
+        device = lane.removeprefix("device/")[:64]
+        reason = f"device {device!r} sends more than can be looked at; its surplus is passed over from here on"
+        self._inbox.put(_Said("dropped", {"reason": reason, "count": 1}))
 
     def _look_for_rival(self, message: Message, log: EventLog) -> None:
         """Two aggregators of one fleet would overwrite each other's rounds: a person is to know."""
@@ -402,7 +409,6 @@ class Aggregator:
                     coordinator.tick()
                 continue
             if isinstance(item, Message):
-                self._backlog.release(item)
                 if not item.retain:
                     silence.heard(self._clock())
                 if item.topic == self._topics.server_state:
@@ -427,7 +433,7 @@ class Aggregator:
                 coordinator.score(item.round, item.score)
             elif isinstance(item, _Said):
                 # An update that came in time and finds no room on the disk must not miss the deadline by that.
-                blocked = item.kind == "blocked"
+                blocked = item.kind == "blocked" or (blocked and item.kind != "unblocked")
                 log.say(item.kind, **item.fields)
             else:
                 coordinator.outcome(item)

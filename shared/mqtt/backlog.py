@@ -11,6 +11,7 @@ class Backlog:
     """Weighs the messages between the network thread and the one that works them off.
 
     Chunks are let in up to ``most_bytes``, for whoever lacks one asks for it again; other messages up to twice as much.
+    Where nothing waits, any message is let in.
     Call it from any thread.
 
     Args:
@@ -35,7 +36,7 @@ class Backlog:
         if not _is_chunk(message):
             bound *= 2
         with self._lock:
-            if self._bytes + weight > bound:
+            if self._bytes and self._bytes + weight > bound:
                 self._passed_over += 1
                 return False
             self._bytes += weight

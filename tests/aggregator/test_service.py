@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from aggregator.broadcast import Broadcast
+from aggregator.reception import Reception
 from aggregator.run import shapes_of
 from aggregator.sender import Sender
 from aggregator.service import Aggregator, RunSummary
@@ -683,3 +684,66 @@ def test_what_a_device_had_the_broker_keep_is_passed_over(
         for topic in kept:
             attacker.link.publish(topic, b"", retain=True)
         assert attacker.link.flush(DEADLINE_S)
+
+
+def test_a_device_that_sends_ever_so_slowly_is_let_go_when_its_round_closes(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice]
+) -> None:
+    """It repeats nothing and asks for nothing; it is told, and what came of its update is dropped."""
+    slow = devices("slow")
+    send = slow._send_chunk
+    slow._send_chunk = lambda manifest, data, index: None if index else send(manifest, data, index)  # type: ignore[method-assign]
+    may = threading.Event()
+    devices("ann", before_upload=lambda manifest: may.wait(DEADLINE_S))
+    running = serve(rounds=1, min_devices=2, quorum=1, per_round=1, over_select=1.0, quiet_s=0.2, linger_s=5.0)
+    try:
+        assert slow.replies.get(timeout=DEADLINE_S).verdict == "lacking"
+        may.set()
+        told = slow.verdicts.get(timeout=DEADLINE_S)
+        assert (told.verdict, told.reason) == ("stale", "round 1 is closed")
+        assert running.until("update", device="slow")["verdict"] == "stale"
+    finally:
+        may.set()
+
+
+def test_a_device_that_floods_holds_up_nobody(
+    serve: Callable[..., Running],
+    devices: Callable[..., FakeDevice],
+    fleet_id: str,
+    mosquitto: RunningBroker,
+    ear: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its surplus is dropped and said once by its name; the round of the others goes on."""
+    monkeypatch.setattr("aggregator.service._LANE_BYTES", 4096)
+    look, tell, crowded = Reception.message, Aggregator._crowded, threading.Event()
+
+    def look_slowly(self: Reception, message: Message, **more: Any) -> Any:
+        if "/eve/" in message.topic:
+            crowded.wait(DEADLINE_S)
+        return look(self, message, **more)
+
+    def tell_us(self: Aggregator, lane: str) -> None:
+        tell(self, lane)
+        crowded.set()
+
+    monkeypatch.setattr(Reception, "message", look_slowly)
+    monkeypatch.setattr(Aggregator, "_crowded", tell_us)
+    topics = Topics(fleet_id)
+    attacker = ear(mosquitto.address).up()
+    may = threading.Event()
+    devices("ann", before_upload=lambda manifest: may.wait(DEADLINE_S))
+    running = serve(rounds=1, min_devices=1)
+    try:
+        running.until("opened")
+        for number in range(3000):
+            attacker.link.publish(topics.want("eve"), b"rubbish" * 30 + str(number).encode())
+        assert attacker.link.flush(DEADLINE_S)
+        while "'eve' sends more" not in running.until("dropped")["reason"]:
+            pass
+        may.set()
+        assert running.end().finished
+        said = [event["reason"] for event in running.events.queue if event["event"] == "dropped"]
+        assert not any("sends more" in reason for reason in said)
+    finally:
+        may.set()
