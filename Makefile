@@ -18,7 +18,7 @@ help:
 	@echo "make clean   remove .venv, caches and runs/"
 
 demo: .venv/run.stamp
-	$(BIN)/inkfleet simulate --broker embedded --out runs/demo --force
+	$(BIN)/inkfleet simulate --broker embedded --page --out runs/demo --force
 
 test: .venv/dev.stamp
 	$(SETUP)/debian-packages.sh mosquitto chromium xvfb python3-tk
