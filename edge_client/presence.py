@@ -13,11 +13,18 @@ from shared.mqtt import Will
 from shared.rising_numbers import RisingNumbers
 from shared.signing import NoSeal, Seal
 
+REPEAT_S = 10.0
+"""After so many seconds an unchanged state is said again, then after twice as many, and so on."""
+
+LONGEST_REPEAT_S = 640.0
+
 
 class Presence:
     """The device's retained state: composed here, published by the owner.
 
     Changes are gathered for a moment, so that a device that flies through its activities does not flood the broker.
+    What did not change is said again after `REPEAT_S`, twice that, and so on: an aggregator hears presence at QoS 0,
+    and what it missed would be missed until the next change.
 
     Args:
         topic: where the state is published.
@@ -49,6 +56,7 @@ class Presence:
         self._failure: Failure | None = None
         self._published = b""
         self._published_at = float("-inf")
+        self._repeat_s = REPEAT_S
 
     @property
     def session(self) -> int:
@@ -89,17 +97,20 @@ class Presence:
         self._activity, self._paused, self._failure = activity, paused, failure
 
     def due(self, now: float) -> bytes | None:
-        """Return the state if it has changed and may be published again now."""
-        if now < self._published_at + self._interval_s or self._state() == self._published:
+        """Return the state if it has changed and may be published again now, or if it is time to repeat it."""
+        if now < self.wake_at():
             return None
-        return self._compose(now)
+        repeat_s = min(2 * self._repeat_s, LONGEST_REPEAT_S) if self._state() == self._published else REPEAT_S
+        state = self._compose(now)
+        self._repeat_s = repeat_s
+        return state
 
-    def wake_at(self) -> float | None:
-        """When `due` will have something; None if nothing has changed."""
-        return None if self._state() == self._published else self._published_at + self._interval_s
+    def wake_at(self) -> float:
+        """When `due` will have something."""
+        return self._published_at + (self._repeat_s if self._state() == self._published else self._interval_s)
 
     def _compose(self, now: float) -> bytes:
-        self._published, self._published_at = self._state(), now
+        self._published, self._published_at, self._repeat_s = self._state(), now, REPEAT_S
         return self._seal.sign(self.topic, self._published)
 
     def _death(self, session: int) -> bytes:

@@ -48,8 +48,8 @@ class Stage(Protocol):
 
 
 def repeated_by_somebody(topic: str) -> bool:
-    """What a broker with a full queue may lose: all but presence, which is said once, and kept by the broker."""
-    return not topic.endswith("/state")
+    """What a broker with a full queue may lose: all but the aggregator's presence, said once and kept by the broker."""
+    return not topic.endswith("/server/state")
 
 
 @dataclass(frozen=True)

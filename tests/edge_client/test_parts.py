@@ -128,11 +128,10 @@ def test_will_birth_and_death_carry_one_session(tmp_path: Path) -> None:
 
 
 def test_changes_are_gathered(tmp_path: Path) -> None:
-    """Many changes within the interval are one publication, with the last of them; no change is none."""
+    """Many changes within the interval are one publication, with the last of them."""
     one = presence(tmp_path)
     one.will()
     one.birth(10.0)
-    assert one.wake_at() is None
     for activity in ("fetching", "training", "uploading"):
         one.count({"1": 3})
         one.doing(activity)
@@ -140,7 +139,18 @@ def test_changes_are_gathered(tmp_path: Path) -> None:
     assert one.wake_at() == 11.0
     state = DeviceState.model_validate_json(one.due(11.0) or b"")
     assert (state.activity, state.samples) == ("uploading", {"1": 3})
-    assert one.due(20.0) is None
+    assert one.due(12.0) is None
+
+
+def test_what_did_not_change_is_said_again_ever_more_rarely(tmp_path: Path) -> None:
+    """After 10 s, 20 s, 40 s; a change begins anew."""
+    one = presence(tmp_path)
+    one.will()
+    one.birth(0.0)
+    assert [second for second in range(100) if one.due(float(second)) is not None] == [10, 30, 70]
+    one.doing("training")
+    assert one.due(100.0) is not None
+    assert one.wake_at() == 110.0
 
 
 def test_capabilities_say_what_the_device_is() -> None:

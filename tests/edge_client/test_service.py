@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from deploy.brokers import RunningBroker
+from deploy.chaos.line import Line
+from deploy.chaos.proxy import Proxy
 from edge_client.adoption import WeightsShelf
 from edge_client.sample_store import SampleStore
 from edge_client.service import Device
@@ -441,3 +443,20 @@ def test_devices_of_one_process_share_a_trainer(
     aggregator.open_round(1, run="again")
     assert sha256_of(aggregator.whole()) in blobs
     assert alone.next("verdict")["verdict"] == "accepted"
+
+
+def test_a_presence_that_was_lost_is_said_again(
+    aggregator: ScriptedAggregator,
+    make: Callable[..., Watched],
+    mosquitto: RunningBroker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Acknowledged, and lost on its way: an unchanged state is repeated, so that no round does without the device."""
+    monkeypatch.setattr("edge_client.presence.REPEAT_S", 0.2)
+    with Proxy(mosquitto.address, rng=np.random.default_rng(1)) as line:
+        line.set(Line(lose=1.0, touches=lambda topic: topic.endswith("/state")))
+        make(broker=str(line.address)).next("connected")
+        while not line.counts["up"].lost:
+            time.sleep(0.01)
+        line.set(Line())
+        assert aggregator.next(DeviceState).online
