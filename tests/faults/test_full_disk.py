@@ -60,6 +60,11 @@ class Disk:
                 except OSError:
                     continue
 
+    def leave(self, size_bytes: int) -> None:
+        """Leave so many bytes and no more."""
+        self.fill()
+        os.truncate(self._ballast, self._ballast.stat().st_size - size_bytes)
+
     def make_room(self) -> None:
         """Somebody tidies up."""
         self._ballast.unlink()
@@ -91,6 +96,29 @@ def test_an_aggregator_without_room_accepts_nothing_and_goes_on_when_there_is_so
     said = [(event["round"], event["verdict"]) for event in aggregator.all if event["event"] == "update"]
     assert sorted(said) == [(1, "accepted"), (1, "accepted"), (2, "accepted"), (2, "accepted")]
     assert {event["attempt"] for event in aggregator.all if event["event"] == "opened"} == {1}
+
+
+def test_an_aggregator_that_has_no_room_for_the_average_keeps_the_round_and_writes_it_when_there_is_some(
+    fleet: Fleet, undisturbed: str
+) -> None:
+    """Every update fits, and what they come to does not: nothing is half-written, asked for again or counted twice."""
+    aggregator = fleet.aggregator_process(prefix=on_small_disk(fleet.run_folder), deadline_s=4.0)
+    with fleet.held_training():
+        fleet.devices(*NAMES)
+        aggregator.until("opened", round=1)
+        disk = Disk(aggregator, fleet.run_folder)
+        weights_bytes = (disk.folder / "checkpoints" / "round-000000.safetensors").stat().st_size
+        disk.leave(int((len(NAMES) + 0.5) * weights_bytes))
+    aggregator.until("closed", round=1)
+    blocked = aggregator.until("blocked")
+    assert "round-000001" in blocked["reason"]
+    assert "No space left on device" in blocked["reason"]
+    assert not disk.unfinished()
+    disk.make_room()
+    assert aggregator.until("unblocked")["reason"] == blocked["reason"]
+    assert aggregator.until("finished")["weights_sha256"] == undisturbed
+    said = [(event["round"], event["verdict"]) for event in aggregator.all if event["event"] == "update"]
+    assert sorted(said) == [(1, "accepted"), (1, "accepted"), (2, "accepted"), (2, "accepted")]
 
 
 def test_a_device_without_room_says_so_and_takes_part_again_when_there_is_some(fleet: Fleet, undisturbed: str) -> None:
