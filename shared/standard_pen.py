@@ -81,6 +81,12 @@ class InkPoints:
         """Tell for each point which sample it belongs to, ``(points,)``."""
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
+    def scaled(self, factor: float) -> InkPoints:
+        """Return the same, larger or smaller around the middle of the picture; what leaves it is not drawn."""
+        if factor == 1.0:
+            return self
+        return InkPoints(self.x * np.float32(factor), self.y * np.float32(factor), self.starts)
+
     def drawn(self) -> NDArray[np.float32]:
         """Draw the points with the standard pen, ``(n, 45, 45, 1) float32 in [0, 1]``. Points outside leave no ink."""
         room = SIDE + 2  # a border takes what falls outside

@@ -68,3 +68,12 @@ def test_points_outside_leave_no_ink() -> None:
         drawn = InkPoints(points.x + right, points.y + down, points.starts).drawn()
         assert not drawn[1].any()
         assert np.array_equal(drawn[[0, 2]], before[[0, 2]])
+
+
+def test_points_are_scaled_around_the_middle() -> None:
+    """Drawn smaller, a symbol spans so much less of the picture, and stays where its middle was."""
+    points = InkPoints.of(canonical_samples([zigzag(width=6)]))
+    full, small = (np.argwhere(points.scaled(factor).drawn()[0, :, :, 0] > 0.5) for factor in (1.0, 0.8))
+    assert np.ptp(full, axis=0) - np.ptp(small, axis=0) == pytest.approx([0.2 * SPAN] * 2, abs=1.5)
+    assert (small.min(axis=0) + small.max(axis=0)) / 2 == pytest.approx([(SIDE - 1) / 2] * 2, abs=1)
+    assert points.scaled(1.0) is points

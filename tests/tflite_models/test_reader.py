@@ -109,3 +109,11 @@ def test_pictures_that_are_no_samples_are_refused(bundle: ModelBundle) -> None:
     reader = FrozenReader(bundle, weights=busy(bundle))
     with pytest.raises(DataError, match=r"expected samples \(n, 45, 45\) uint8, got uint8 of shape \(2, 28, 28\)"):
         reader.read(np.zeros((2, 28, 28), np.uint8))
+
+
+def test_samples_can_be_shown_smaller(bundle: ModelBundle, strokes: Strokes) -> None:
+    """At another size the network sees another picture; at full size nothing is changed."""
+    reader = FrozenReader(bundle, weights=busy(bundle))
+    images = strokes[0][:4]
+    assert np.array_equal(reader.logits(images, size=1.0), reader.logits(images))
+    assert not np.allclose(reader.logits(images, size=0.8), reader.logits(images), atol=1e-3)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import ModelError
-from shared.sample import as_input
+from shared.sample import ink_points
 from tflite_models.bundle import ModelBundle
 from tflite_models.manifest import Manifest
 from tflite_models.runtime.interpreter import open_interpreter
@@ -72,15 +72,24 @@ class FrozenReader:
         """
         return self._run(images, "probabilities")
 
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return what the softmax is taken of, ``(n, classes) float32``; the arguments are those of ``read``."""
-        return self._run(images, "logits")
+    def logits(self, images: NDArray[np.uint8], *, size: float = 1.0) -> NDArray[np.float32]:
+        """Return what the softmax is taken of, ``(n, classes) float32``.
 
-    def _run(self, images: NDArray[np.uint8], output: str) -> NDArray[np.float32]:
+        Args:
+            images: as for ``read``.
+            size: that they are drawn at for the network, as a share of the picture's.
+
+        Raises:
+            ModelError: no weights were adopted.
+            DataError: the images are no samples.
+        """
+        return self._run(images, "logits", size=size)
+
+    def _run(self, images: NDArray[np.uint8], output: str, *, size: float = 1.0) -> NDArray[np.float32]:
         runners = self._runners
         if runners is None:
             raise ModelError(f"model {self._manifest.name!r} has no weights yet; call adopt first")
-        x = as_input(images)
+        x = ink_points(images).scaled(size).drawn()
         out = np.empty((len(x), len(self._manifest.labels)), np.float32)
         small, large = min(runners), max(runners)
         start = 0
