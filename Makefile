@@ -21,7 +21,7 @@ demo: .venv/run.stamp
 	$(BIN)/inkfleet simulate --broker embedded --page --out runs/demo --force
 
 test: .venv/dev.stamp
-	$(SETUP)/debian-packages.sh mosquitto chromium xvfb python3-tk
+	$(SETUP)/debian-packages.sh mosquitto chromium xvfb python3-tk libatomic1
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not soak"
 
 # One test at a time: they measure memory, and each uses every core.

@@ -131,7 +131,7 @@ class AggregatorSettings(Settings):
         "samples", description="what an update weighs in the mean: its samples (FedAvg), or the same for all"
     )
     sample_cap: SampleCap = Field(
-        4.0,
+        10.0,
         description="an update weighs at most so many times the median of the round's claims of samples; 0: no limit",
     )
     aggregation: RuleName = Field("mean", description="how one set of weights is made of all updates")
