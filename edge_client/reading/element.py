@@ -76,6 +76,7 @@ class Element:
         candidate: its ink; of a fraction, the bar's.
         numerator: what is over the bar; None unless it is a fraction.
         denominator: what is under the bar.
+        letters: whether a letter is over or under the bar.
     """
 
     atoms: int
@@ -86,6 +87,7 @@ class Element:
     candidate: Candidate
     numerator: Path | None = None
     denominator: Path | None = None
+    letters: bool = False
 
 
 class Step(NamedTuple):
@@ -98,10 +100,17 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One way to read a row: its score, a log-likelihood but for a constant, and its steps from left to right."""
+    """One way to read a row.
+
+    Attributes:
+        score: a log-likelihood but for a constant.
+        steps: from left to right.
+        letters: whether any of it is a letter.
+    """
 
     score: float
     steps: tuple[Step, ...]
+    letters: bool = False
 
 
 def sorting_key(ink: InkPart) -> float:

@@ -17,7 +17,7 @@ from edge_client.reading.fractions import Division, divisions, is_flat
 from edge_client.reading.habits import FRACTION as FRACTION_HABIT
 from edge_client.reading.habits import commonness, habit, pieces, raised
 from edge_client.reading.search import read_row
-from edge_client.reading.well_formed import FRACTION, kind
+from edge_client.reading.well_formed import FIRST_LETTER, FRACTION, kind
 from edge_client.vision.ink import InkPart
 
 TEMPERATURE = 1.2
@@ -99,6 +99,8 @@ def _fraction(line: LineInk, elements: Sequence[Element], whole: Sequence[Elemen
     numerator, denominator = _parsed(line, elements, above), _parsed(line, elements, below)
     as_minus = max((choice.score for choice in own.choices if choice.label == "-"), default=_LEAST_BAR)
     divided = max(as_minus, _LEAST_BAR) + numerator.score + denominator.score
+    if numerator.letters and denominator.letters:
+        divided -= FIRST_LETTER  # which both have paid
     choice = Choice("-", FRACTION, 0.0, divided, *_lies(FRACTION))
     return Element(
         atoms=own.atoms | above | below,
@@ -109,6 +111,7 @@ def _fraction(line: LineInk, elements: Sequence[Element], whole: Sequence[Elemen
         candidate=own.candidate,
         numerator=numerator,
         denominator=denominator,
+        letters=numerator.letters or denominator.letters,
     )
 
 

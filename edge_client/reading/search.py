@@ -25,7 +25,7 @@ from edge_client.reading.levels import (
     open_after,
     places_after,
 )
-from edge_client.reading.well_formed import START
+from edge_client.reading.well_formed import FIRST_LETTER, START
 
 BEAM = 8
 _MARGIN = 10.0  # nats below the best; a state so far behind does not recover
@@ -42,6 +42,11 @@ class _State(NamedTuple):
     levels: tuple[Level, ...]
     marks: tuple[tuple[str, int], ...]  # of each level, what matters to what follows: the last kind, and open brackets
     trail: Any
+    letters: bool  # whether there is any so far
+
+
+def _has_letters(element: Element, choice: Choice) -> bool:
+    return element.letters or choice.kind == "letter"
 
 
 class _Bucket:
@@ -81,7 +86,9 @@ class _Bucket:
             if score < self.least:
                 return
             brackets = open_after(place.level.open, choice.kind)
-            key = (state.atoms | element.atoms, choice.label, state.marks[: place.depth], choice.kind, brackets)
+            letters = state.letters or _has_letters(element, choice)
+            marks = state.marks[: place.depth]
+            key = (state.atoms | element.atoms, choice.label, marks, choice.kind, brackets, letters)
             if key not in seen:
                 seen.add(key)
                 yield way
@@ -105,7 +112,7 @@ def read_row(
     order = _by_first_atom(elements, atoms, keys)
     total = atoms.bit_count()
     buckets = [_Bucket(beam) for _ in range(total + 1)]
-    states = [_start(em)]
+    states = [_start(em, letters=False)]
     for used in range(total):
         for state in states if used == 0 else buckets[used].states():
             left = atoms & ~state.atoms
@@ -135,9 +142,15 @@ class Lineup:
     places: list[list[Place]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, *, em: float, beam: int) -> Lineup:
-        """Return the beginning of a row, in which digits are about so high, in pixels."""
-        return cls([_start(em)], beam)
+    def start(cls, *, em: float, beam: int, letters: bool) -> Lineup:
+        """Return the beginning of a row.
+
+        Args:
+            em: about how high digits are, in pixels.
+            beam: how many states are kept.
+            letters: whether the line has any elsewhere.
+        """
+        return cls([_start(em, letters=letters)], beam)
 
     def and_then(self, element: Element, choice: Choice) -> Lineup:
         """Return the same with one more symbol."""
@@ -163,7 +176,8 @@ def _by_first_atom(
     for element in elements:
         if not element.atoms & ~atoms:
             looks = max(choice.score + choice.extra + max(0.0, choice.raised) for choice in element.choices)
-            known = (element, element.atoms.bit_count(), looks + _BEST_PLACE - UNEXPLAINED)
+            paid = FIRST_LETTER if element.letters else 0.0
+            known = (element, element.atoms.bit_count(), looks - paid + _BEST_PLACE - UNEXPLAINED)
             for atom in _atoms(element.atoms):
                 order[atom].append(known)
     return order
@@ -173,9 +187,9 @@ def _atoms(bits: int) -> list[int]:
     return [i for i in range(bits.bit_length()) if bits >> i & 1]
 
 
-def _start(em: float) -> _State:
+def _start(em: float, *, letters: bool) -> _State:
     level = Level.of_row(em=em)
-    return _State(0.0, 0, (level,), ((level.kind, 0),), None)
+    return _State(0.0, 0, (level,), ((level.kind, 0),), None, letters)
 
 
 def _extend(
@@ -196,6 +210,11 @@ def _extend(
         any_symbol += anything / (tail * tail * sqrt(tail))
     # Where nothing explains the place, that costs.
     so_far = state.score - max(log(any_symbol), UNEXPLAINED)
+    first_letter = FIRST_LETTER
+    if state.letters:
+        first_letter = 0.0
+        if element.letters:
+            so_far -= FIRST_LETTER  # which the fraction has paid by itself
     least = bucket.least
     ways: list[_Way] = []
     for place in places:
@@ -207,6 +226,8 @@ def _extend(
             score = base + looks + extra + costs.get(kind, 0.0)
             if begins:
                 score += raised
+            if kind == "letter":
+                score += first_letter
             if score + _BEST_PLACE < least:
                 continue
             # This runs thousands of times a picture: the two likelihoods, of size and middle, share one logarithm.
@@ -237,7 +258,9 @@ def _reached(way: _Way) -> _State:
     depth = place.depth
     levels = (*state.levels[:depth], after)
     marks = (*state.marks[:depth], (after.kind, after.open))
-    return _State(score, state.atoms | element.atoms, levels, marks, (state.trail, element, choice, depth))
+    trail = (state.trail, element, choice, depth)
+    letters = state.letters or _has_letters(element, choice)
+    return _State(score, state.atoms | element.atoms, levels, marks, trail, letters)
 
 
 def _score(state: _State) -> float:
@@ -250,4 +273,4 @@ def _ended(state: _State) -> Path:
     while trail is not None:
         trail, element, choice, depth = trail
         steps.append(Step(element, choice, depth))
-    return Path(_score(state), tuple(reversed(steps)))
+    return Path(_score(state), tuple(reversed(steps)), state.letters)

@@ -18,7 +18,7 @@ _BEFORE, _AFTER = 2, 1  # symbols on the same row that say what one is
 _BEAM = 2  # only the levels are open
 
 
-def sureness(path: Path, *, labels: Sequence[str], em: float) -> list[Shares]:
+def sureness(path: Path, *, labels: Sequence[str], em: float, letters: bool = False) -> list[Shares]:
     """Return how likely the labels of every symbol are, in reading order.
 
     Each is asked about by itself, with the others as they were read; only their levels are left open: a 2 is no
@@ -28,14 +28,17 @@ def sureness(path: Path, *, labels: Sequence[str], em: float) -> list[Shares]:
         path: the likeliest reading of a line.
         labels: the classes of the logits.
         em: as the search had it, about how high digits are, in pixels.
+        letters: whether there are any beside the path.
     """
     found = []
+    having = [step.element.letters or step.choice.kind == "letter" for step in path.steps]
     for k, step in enumerate(path.steps):
+        beside = letters or any(having[:k]) or any(having[k + 1 :])
         weights = {step.choice.label: 1.0}
         looks = step.choice.score + step.choice.extra
         rivals = [choice for choice in step.element.choices if choice.score + choice.extra > looks - _FAR]
         if len(rivals) > 1:
-            before = Lineup.start(em=em, beam=_BEAM)
+            before = Lineup.start(em=em, beam=_BEAM, letters=beside)
             for near in path.steps[max(0, k - _BEFORE) : k]:
                 before = before.and_then(near.element, near.choice)
             as_chosen = _score(path, k, step.choice, before)
@@ -43,9 +46,10 @@ def sureness(path: Path, *, labels: Sequence[str], em: float) -> list[Shares]:
                 if choice.label not in weights:
                     weights[choice.label] = exp(min(0.0, _score(path, k, choice, before) - as_chosen))
         found.append(_shares(step, weights, labels))
-        for part in (step.element.numerator, step.element.denominator):
-            if part is not None:
-                found.extend(sureness(part, labels=labels, em=em))
+        over, under = step.element.numerator, step.element.denominator
+        if over is not None and under is not None:
+            found.extend(sureness(over, labels=labels, em=em, letters=beside or under.letters))
+            found.extend(sureness(under, labels=labels, em=em, letters=beside or over.letters))
     return found
 
 

@@ -45,6 +45,13 @@ _COSTS: dict[str, dict[str, float]] = {
 UNBALANCED = -4.0
 """The cost of a bracket without its partner."""
 
+FIRST_LETTER = -1.0
+"""The cost of the first letter of a line: most signs that look like one letter among numbers alone are none.
+
+It tells ``12×(3-1)`` from ``12x(3-1)``. Of costs from 0 to 3 the one that reads most of 628 pictures of expressions, by
+half of the writers, whichever the weights; it holds on those of the other half.
+"""
+
 _RAISED = {"letter": 0.25, "digit": 0.2, "close": 0.25, FRACTION: 0.02, OTHER: 0.02}
 STAYS_RAISED = 0.35
 """The share of symbols in a superscript that another one of it follows."""

@@ -85,3 +85,15 @@ def test_what_a_person_has_said_is_sure_and_the_others_stay_on_offer_in_their_or
     assert label == "x"
     assert shares["x"] == 1.0
     assert list(shares)[:3] == ["x", "times", "+"]
+
+
+def test_what_may_be_the_only_letter_is_likelier_a_sign() -> None:
+    """A cross that looks more like x is × among numbers alone, and x where there is another x."""
+    cross = {"x": 0.68, "times": 0.3}
+    product = (EIGHT, cross, {"(": 0.99}, EIGHT, {"+": 0.99})
+    sizes = (DIGIT, CROSS, (30, 110), DIGIT, CROSS)
+    label, shares = sure(*product, EIGHT, sizes=(*sizes, DIGIT))[1]
+    assert label == "times"
+    label, with_letter = sure(*product, {"x": 0.99}, sizes=(*sizes, (78, 78)))[1]
+    assert label == "x"
+    assert with_letter["x"] > 0.5 > shares["x"]
