@@ -57,6 +57,8 @@ _HABITS = {
     "=": Habit(-0.03, 0.09, 0.54, 0.42, 0.62, 0.37),
     "(": Habit(-0.00, 0.14, 1.44, 0.29, -1.25, 0.37),
     ")": Habit(0.00, 0.14, 1.50, 0.29, -1.27, 0.36),
+    # Six of five writers: the medians are theirs, the first two spreads those of a bracket.
+    "forward_slash": Habit(0.06, 0.14, 1.20, 0.29, -0.51, 0.41),
     "x": Habit(-0.09, 0.11, 0.78, 0.18, -0.06, 0.26),
     "y": Habit(-0.35, 0.23, 1.20, 0.23, -0.55, 0.30),
     "z": Habit(-0.10, 0.09, 0.79, 0.18, -0.12, 0.28),
