@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from aggregator.engine import Rest, RoundView, Wait
 from aggregator.registry import Presence
 
+_OLD_S = 1.0
+_POLL_S = 0.02
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -38,8 +41,8 @@ class Standing:
 class Lookout:
     """Hands a standing from the loop to those who look on, and only if they ask.
 
-    Neither side ever waits for the other: whoever looks on asks (`ask`), the loop answers when it comes round
-    (`answer`), and what it left is there to be seen (`latest`). Where nobody asks, the loop does nothing.
+    The loop never waits for the others: whoever looks on asks (`ask`), the loop answers when it comes round
+    (`answer`), and what it left is there to be seen (`latest`, `look`). Where nobody asks, the loop does nothing.
 
     Args:
         clock: seconds, never running backwards.
@@ -64,3 +67,21 @@ class Lookout:
         """Return the newest standing and its age in seconds; None before the first. From any thread."""
         left = self._left
         return None if left is None else (left[0], self._clock() - left[1])
+
+    def look(self, *, within_s: float) -> tuple[Standing, float] | None:
+        """Ask, and return the newest standing and its age; waits for a new one where the last is from long ago.
+
+        Who asks again and again has one that is as old as the time between. Who asks once an hour would be told what
+        was an hour ago.
+
+        Args:
+            within_s: how long to wait at most, in seconds; the last standing has to do then. A loop that runs answers
+                ten times a second.
+        """
+        before = self._left
+        self.ask()
+        if before is None or self._clock() - before[1] > _OLD_S:
+            until = self._clock() + within_s
+            while self._left is before and self._clock() < until:
+                time.sleep(_POLL_S)
+        return self.latest()

@@ -25,6 +25,9 @@ _SHARE = 0.04
 
 _NOTICES_EVERY_S = 60.0
 
+_ANSWERS_WITHIN_S = 0.5
+"""So long the loop is waited for where nobody has looked on for a while."""
+
 
 class FleetNews:
     """Tells how the fleet is. Safe from any thread; it never keeps the aggregator's loop waiting.
@@ -106,8 +109,9 @@ class FleetNews:
                 self._filled_for = said.run
                 folder = self._settings.folder
                 self._chronicle.fill(rounds_of(folder, said.run), updates_of(folder, said.run))
-            latest = self._lookout.latest()
-            self._lookout.ask()
+            # Before it listens, the loop answers nobody.
+            latest = self._lookout.look(within_s=_ANSWERS_WITHIN_S if said.run else 0.0)
+            said, worked_from = self._chronicle.said, self._clock()
             standing = latest[0] if latest is not None else None
             members = self._members.look()
             if began - self._notices_at >= _NOTICES_EVERY_S:
@@ -116,7 +120,7 @@ class FleetNews:
             now = self._told(standing, said) | {"online": devices["online"], "devices": devices["total"]}
             self._over_at, until = None, None
             if latest is not None and latest[0].wait is not None and math.isfinite(latest[0].left_s):
-                self._over_at = began - latest[1] + latest[0].left_s
+                self._over_at = worked_from - latest[1] + latest[0].left_s
                 until = latest[0].wait.until
             # Of a new wait a page has to hear; that one grows shorter, it knows.
             if (now, until) != (self._now, self._until):
@@ -125,7 +129,7 @@ class FleetNews:
             if devices != self._devices:
                 self._devices = devices
                 self._versions["devices"] += 1
-            took_s = self._clock() - began
+            took_s = self._clock() - worked_from
             self._again_at = began + max(_EVERY_S, took_s / _SHARE)
 
     def _told(self, standing: Standing | None, said: Said) -> dict[str, Any]:

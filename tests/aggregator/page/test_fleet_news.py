@@ -12,7 +12,7 @@ import pytest
 from aggregator.page.fleet_news import FleetNews
 from aggregator.page.members import Members
 from aggregator.standing import Lookout
-from tests.aggregator.page.conftest import Shown, presence, standing
+from tests.aggregator.page.conftest import DEADLINE_S, Shown, presence, standing
 
 
 def _told(shown: Shown) -> dict[str, Any]:
@@ -90,6 +90,34 @@ def test_who_looks_on_is_never_waited_for() -> None:
     latest = lookout.latest()
     assert latest is not None
     assert latest[1] >= 0
+
+
+def test_who_asks_once_is_not_told_of_long_ago() -> None:
+    """What nobody has asked for lately is waited for; where the loop does not answer, the old one has to do."""
+    now = [100.0]
+    lookout = Lookout(clock=lambda: now[0])
+    lookout.ask()
+    lookout.answer(lambda: standing(committed=2))
+    over = threading.Event()
+
+    def loop() -> None:
+        while not over.wait(0.01):
+            lookout.answer(lambda: standing(committed=3))
+
+    now[0] += 3600.0
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        latest = lookout.look(within_s=DEADLINE_S)
+    finally:
+        over.set()
+        thread.join()
+    assert latest is not None
+    assert (latest[0].committed, latest[1]) == (3, 0.0)
+    now[0] += 3600.0
+    latest = lookout.look(within_s=0.0)
+    assert latest is not None
+    assert (latest[0].committed, latest[1]) == (3, 3600.0)
 
 
 def test_many_who_look_on_cost_no_more_than_one(shown: Shown) -> None:
