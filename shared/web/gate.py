@@ -123,9 +123,12 @@ class Gate:
         site = headers.get("sec-fetch-site")
         changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
         if site is not None:
-            allowed = {"same-origin"} if changes or scope["path"].startswith("/api/") else {"same-origin", "none"}
+            data = scope["path"].startswith("/api/")
             navigates = headers.get("sec-fetch-mode") == "navigate" and not changes
-            if site not in allowed and not navigates:
+            # A link from elsewhere to the page works. One to its data has no use but to take places at the news, which
+            # a frame or a window of another site would do; who typed the address may have them.
+            typed = site == "none" and (navigates or not (changes or data))
+            if site != "same-origin" and not typed and not (navigates and not data):
                 raise RefusedError(403, "this request comes from another site; open the page itself")
         elif (origin := headers.get("origin")) is not None and not _same(origin, headers["host"]):
             raise RefusedError(403, "this request comes from another site; open the page itself")

@@ -119,6 +119,12 @@ def test_other_sites_read_nothing(client: httpx.Client) -> None:
     )
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     assert client.get("/", headers=link).status_code == 200
+    # Frames and windows that another site opens would hold the places at the news.
+    for path in ("/api/thing", "/api/news"):
+        for site in ("cross-site", "same-site"):
+            assert client.get(path, headers=link | {"sec-fetch-site": site}).status_code == 403
+    typed = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate"}
+    assert client.get("/api/thing", headers=typed).status_code == 200
 
 
 def test_the_page_s_own_requests_pass(client: httpx.Client) -> None:
