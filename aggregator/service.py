@@ -48,6 +48,8 @@ _STOP_LATENCY_S = 0.1
 # What may wait for the loop, of all devices and of one, see `Inbox`.
 _INBOX_BYTES = 256 * 1024 * 1024
 _LANE_BYTES = 16 * 1024 * 1024
+# Whoever holds the broker may announce aggregators without end: the log is told of so many.
+_MOST_RIVALS = 100
 # Small, so that a control message never waits behind more than this of a broadcast.
 _OUTBOX = OutboxBounds(messages=64, size_bytes=1024 * 1024)
 
@@ -138,7 +140,9 @@ class Aggregator:
         self._topics = Topics(settings.fleet)
         self._inbox: Inbox[_Item] = Inbox(most_bytes=_INBOX_BYTES, lane_bytes=_LANE_BYTES, crowded=self._crowded)
         self._session = 0
+        # Our own, and those of rivals that were told of.
         self._sessions: set[int] = set()
+        self._rivals = 0
         # What is said on the workbench's thread is told on the loop's.
         self._workbench_patience = Patience(
             say=lambda kind, **fields: self._inbox.put(_Said(kind, fields)), stop=threading.Event()
@@ -376,7 +380,9 @@ class Aggregator:
         """Two aggregators of one fleet would overwrite each other's rounds: a person is to know."""
         with contextlib.suppress(ProtocolError):
             state = decode(ServerState, message.payload, topic=message.topic)
-            if state.online and state.session not in self._sessions:
+            if state.online and state.session not in self._sessions and self._rivals < _MOST_RIVALS:
+                self._sessions.add(state.session)
+                self._rivals += 1
                 log.say("rival", fleet=self._settings.fleet, session=state.session)
 
     # -- the loop -----------------------------------------------------------------------------------------------------

@@ -646,6 +646,22 @@ def test_refusals_without_end_do_not_fill_the_log(
     assert len(said) == 3
 
 
+def test_rivals_without_end_do_not_fill_the_log(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is told of the first rivals, of each of them once."""
+    monkeypatch.setattr("aggregator.service._MOST_RIVALS", 3)
+    device = devices("a")
+    running = serve(rounds=1, min_devices=2)
+    running.until("device", device="a")
+    for number in range(20):
+        device.publish(device.topics.server_state, ServerState(online=True, session=1 + number // 2))
+    devices("b")
+    running.until("rival", session=3)
+    running.end()
+    assert not [event for event in running.events.queue if event["event"] == "rival"]
+
+
 def test_given_weights_are_where_the_run_begins(
     serve: Callable[..., Running], devices: Callable[..., FakeDevice], model: ModelBundle, tmp_path: Path
 ) -> None:
