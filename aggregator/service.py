@@ -400,6 +400,9 @@ class Aggregator:
         started = blocked = False
         silence = Silence()
         while not stop.is_set() and not coordinator.done:
+            if coordinator.finished_at is not None:
+                # What is left is to serve the last weights, and no broker is waited for with that.
+                self._clock.release()
             self._lookout.answer(coordinator.standing)
             timeout_s = _STOP_LATENCY_S
             if not blocked:

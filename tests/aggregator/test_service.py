@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -24,6 +25,7 @@ from aggregator.sender import Sender
 from aggregator.service import Aggregator, RunSummary
 from aggregator.settings import AggregatorSettings
 from aggregator.spool import Spool
+from aggregator.workbench import Workbench
 from deploy.brokers import RunningBroker, start_broker
 from shared.dataset import Dataset
 from shared.errors import BlockedError, BrokerError, DataError, ModelError, RunError
@@ -453,6 +455,27 @@ def test_a_broker_that_dies_is_waited_for(
         released.set()
         expected = encode_tensors(expected_weights(model, rounds=1, samples={"a": 100, "b": 100}))
         assert running.end().weights_sha256 == sha256_of(expected)
+
+
+def test_a_run_that_is_done_does_not_wait_for_its_broker(
+    devices: Callable[..., FakeDevice],
+    serve: Callable[..., Running],
+    unused_port: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The broker dies for good before the last weights are written: they are, and the aggregator ends."""
+    average = Workbench.average
+    with contextlib.ExitStack() as broken:
+        broker = broken.enter_context(start_broker("mosquitto", folder=tmp_path / "b1", port=unused_port))
+
+        def without_a_broker(*given: Any, **named: Any) -> None:
+            broken.close()
+            average(*given, **named)
+
+        monkeypatch.setattr(Workbench, "average", without_a_broker)
+        devices("a", broker=broker)
+        assert serve(broker=str(broker.address), rounds=1, linger_s=0.4).end().finished
 
 
 def test_a_full_disk_is_waited_for_and_nothing_is_acknowledged_meanwhile(
