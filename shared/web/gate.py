@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.web.access import is_loopback
 from shared.web.assets import LOGIN_ASSETS
-from shared.web.keyring import COOKIE, Keyring
+from shared.web.keyring import Keyring
 from shared.web.login import login_page
 from shared.web.pace import Pace
 from shared.web.refusal import RefusedError, refusal
@@ -138,7 +138,7 @@ class Gate:
             cookies = SimpleCookie(headers.get("cookie", "")[:8192])
         except CookieError:
             return False
-        morsel = cookies.get(COOKIE)
+        morsel = cookies.get(self._keyring.cookie_name)
         return morsel is not None and self._keyring.admits(morsel.value)
 
 

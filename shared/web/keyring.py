@@ -14,7 +14,7 @@ from pathlib import Path
 
 from shared.web.access import network_of
 
-COOKIE = "inkfleet-page"
+_COOKIE = "inkfleet-page"
 
 GUESSES = 8
 """So many wrong tokens from one address are heard within `GUESS_WINDOW_S`; then it has to wait."""
@@ -43,6 +43,14 @@ class Keyring:
     def needed(self) -> bool:
         """Whether a token is asked for."""
         return bool(self._token)
+
+    @property
+    def cookie_name(self) -> str:
+        """What the cookie is called: its own name for each page, for a browser keeps cookies by host and not by port.
+
+        A device's page and an aggregator's on one machine would otherwise log each other's visitors out.
+        """
+        return f"{_COOKIE}-{hmac.new(self._key, b'inkfleet page cookie name', hashlib.sha256).hexdigest()[:8]}"
 
     @property
     def cookie(self) -> str:

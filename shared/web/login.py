@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from shared.web.assets import ASSETS
-from shared.web.keyring import COOKIE, Guesses, Keyring
+from shared.web.keyring import Guesses, Keyring
 from shared.web.refusal import RefusedError
 from shared.web.request_body import read_body
 
@@ -58,7 +58,7 @@ class Door:
             return login_page(status=401, wrong=True)
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
-            COOKIE,
+            self._keyring.cookie_name,
             self._keyring.cookie,
             max_age=_KEPT_S,
             httponly=True,

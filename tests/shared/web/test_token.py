@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.web.keyring import COOKIE, GUESS_WINDOW_S, GUESSES, Guesses, Keyring, cookie_key
+from shared.web.keyring import GUESS_WINDOW_S, GUESSES, Guesses, Keyring, cookie_key
 from shared.web.page import Page
 from shared.web.server import PageServer
 
@@ -91,8 +91,19 @@ def test_other_sites_cannot_log_anybody_in(guarded: httpx.Client) -> None:
 @pytest.mark.parametrize("cookie", ["", "x", "é", Keyring(TOKEN, key=b"").cookie, TOKEN])
 def test_a_made_up_cookie(guarded: httpx.Client, cookie: str) -> None:
     """It lets nobody in."""
-    header = f"{COOKIE}={cookie}".encode()
+    guarded.get("/", params={"token": TOKEN})
+    name = next(iter(guarded.cookies))
+    guarded.cookies.clear()
+    header = f"{name}={cookie}".encode()
     assert guarded.get("/api/thing", headers={b"cookie": header}).status_code == 401
+
+
+def test_pages_of_one_host_log_nobody_out(page: Page) -> None:
+    """A browser keeps cookies by host, whatever the port: two pages there have cookies of different names."""
+    with PageServer(page, token=TOKEN) as one, PageServer(page, token="another token") as two, httpx.Client() as client:
+        for server, token in ((one, TOKEN), (two, "another token")):
+            client.get(server.url, params={"token": token})
+        assert [client.get(f"{server.url}api/thing").status_code for server in (one, two)] == [200, 200]
 
 
 def test_a_cookie_outlives_the_page_but_not_its_key(tmp_path: Path) -> None:
@@ -106,6 +117,7 @@ def test_a_cookie_outlives_the_page_but_not_its_key(tmp_path: Path) -> None:
     assert cookie_key(None) != cookie_key(None)
     assert cookie_key(tmp_path / "absent" / "page.key")
     assert Keyring(TOKEN, key=key).admits(Keyring(TOKEN, key=key).cookie)
+    assert Keyring(TOKEN, key=key).cookie_name == Keyring("another token", key=key).cookie_name
     assert not Keyring(TOKEN, key=key).admits(Keyring(TOKEN, key=cookie_key(None)).cookie)
     assert not Keyring("another token", key=key).admits(Keyring(TOKEN, key=key).cookie)
 
