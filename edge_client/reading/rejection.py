@@ -13,7 +13,7 @@ from edge_client.reading.layout import TEMPERATURE, in_reading_order, log_softma
 # nats a symbol, of the whole reading, that lines of up to so many symbols have at least. The longer a line, the less
 # it is an accident: of 300 pictures of expressions, one has less; of lines of printed prose and of drawn doodles
 # (waves, spirals, scribbles, faces, stars), more than half.
-_LEAST_SCORE = ((3, -1.0), (6, -1.3), (11, -0.8), (sys.maxsize, -0.35))
+_LEAST_SCORE = ((3, -1.0), (6, -1.3), (11, -0.8), (sys.maxsize, -0.45))
 _LEAST_LIKENESS = (-1.75, -2.3)  # nats a symbol, of its shape alone: of few symbols, and of many
 _FEW = 3
 _SURE = 0.8  # nats a symbol: a line that is read so likely may have one symbol out of proportion
