@@ -40,9 +40,10 @@ class RollbackGuard:
         if self._newest is None:
             self._newest = max(written(self._path), written(self._beside) if self._beside else 0)
         if sequence < self._newest:
+            kept = " and ".join(str(path) for path in (self._path, self._beside) if path is not None)
             raise ProtocolError(
                 f"{topic}: the round manifest {sequence} is older than {self._newest}, which was followed before; "
-                "was the aggregator's clock set back, or its folder lost?"
+                f"if the aggregator's clock was set back, or its folder lost, delete {kept} and start the device again"
             )
         if sequence > self._newest:
             # Held to from here on, also where it cannot be written down.

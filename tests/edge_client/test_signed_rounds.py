@@ -161,6 +161,17 @@ def test_a_place_that_cannot_be_written_leaves_the_folder_to_guard(tmp_path: Pat
         RollbackGuard(tmp_path / "newest", beside=tmp_path / "file" / "newest-round").admit(8, topic="t")
 
 
+def test_who_refuses_an_old_round_is_told_the_way_out(tmp_path: Path) -> None:
+    """Where the aggregator did begin anew, the numbers have to go: both files are named; without them it is heard."""
+    files = tmp_path / "newest", tmp_path / "beside"
+    RollbackGuard(files[0], beside=files[1]).admit(9, topic="t")
+    with pytest.raises(ProtocolError, match=f"delete {files[0]} and {files[1]} and start"):
+        RollbackGuard(files[0], beside=files[1]).admit(8, topic="t")
+    for file in files:
+        file.unlink()
+    RollbackGuard(files[0], beside=files[1]).admit(8, topic="t")
+
+
 def test_the_newest_sequence_number_outlives_the_process(tmp_path: Path) -> None:
     """The guard takes the same manifest again and newer ones, and refuses older ones whoever asks."""
     guard = RollbackGuard(tmp_path / "newest")
