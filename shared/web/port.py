@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 
@@ -15,6 +16,7 @@ def page_port(host: str, asked: int | None, *, default: int) -> int:
         try:
             probe.bind((host, default))
             probe.listen(1)
-        except OSError:
-            return 0
+        except OSError as error:
+            # Any other failure is that of the address, and another port would not mend it.
+            return 0 if error.errno in (errno.EADDRINUSE, errno.EACCES) else default
     return default

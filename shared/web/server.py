@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import threading
 from collections.abc import Callable
@@ -123,8 +124,9 @@ class PageServer:
             listener.listen(64)
         except (OSError, OverflowError) as error:
             listener.close()
+            what = "address" if getattr(error, "errno", None) == errno.EADDRNOTAVAIL else "port"
             raise SettingsError(
-                f"the page cannot listen at {self._host}:{self._port}: {_why(error)}; choose another port"
+                f"the page cannot listen at {self._host}:{self._port}: {_why(error)}; choose another {what}"
             ) from None
         return listener
 

@@ -12,6 +12,7 @@ import pytest
 
 from shared.errors import SettingsError
 from shared.web.page import Page
+from shared.web.port import page_port
 from shared.web.server import PageServer
 
 
@@ -226,3 +227,11 @@ def _raw(server: PageServer, request: bytes) -> tuple[int, bytes]:
 def _length(answer: bytes) -> int:
     head = answer.partition(b"\r\n\r\n")[0].lower()
     return int(head.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+
+
+def test_an_address_of_another_machine_is_named_with_the_usual_port(page: Page) -> None:
+    """It is the address that is wrong: no free port is looked for there, and another port is no advice."""
+    host = "192.0.2.1"
+    port = page_port(host, None, default=8421)
+    with pytest.raises(SettingsError, match=r"192\.0\.2\.1:8421: .*choose another address"):
+        PageServer(page, host=host, port=port, token="correct horse battery").start()
