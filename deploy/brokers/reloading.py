@@ -10,17 +10,23 @@ from types import FrameType
 
 from deploy.brokers.running import RunningBroker
 
-_LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S = 0.5
 
 
 def wait_and_reload(
-    broker: RunningBroker, lists: Sequence[Path], *, greeting: str, say: Callable[[str], None]
+    broker: RunningBroker,
+    lists: Sequence[Path],
+    *,
+    trouble: Callable[[], str],
+    greeting: str,
+    say: Callable[[str], None],
 ) -> int | None:
     """Wait for a broker to end, on the main thread, and have it read its lists again meanwhile.
 
     Args:
         broker: a Mosquitto.
         lists: the files that it reads again; one that is missing is looked for as long as the broker runs.
+        trouble: says why the lists are not to be read now; empty where they may be. They are looked at again.
         greeting: said first, when SIGHUP is heard.
         say: told what was done, one line each time.
 
@@ -30,13 +36,14 @@ def wait_and_reload(
     Raises:
         KeyboardInterrupt: the terminal that this process was started at was closed.
     """
-    at_a_terminal = os.isatty(0)
+    at_a_terminal, asked = os.isatty(0), False
 
     def hang_up(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
         if at_a_terminal and not os.isatty(0):
             raise KeyboardInterrupt
-        broker.reload()
-        say("reloaded: asked by SIGHUP")
+        # No more than that: the signal may come while a line is being said.
+        asked = True
 
     before = signal.signal(signal.SIGHUP, hang_up)
     try:
@@ -44,11 +51,12 @@ def wait_and_reload(
         say(greeting)
         while (code := broker.wait(_LOOK_EVERY_S)) is None:
             now = _looks(lists)
-            if now != known:
+            changed = [file.name for file in lists if now.get(file) != known.get(file)]
+            if asked or changed:
+                why = f"{', '.join(changed)} changed" if changed else "asked by SIGHUP"
+                asked, known = False, now
                 broker.reload()
-                changed = [file.name for file in lists if now.get(file) != known.get(file)]
-                say(f"reloaded: {', '.join(changed)} changed")
-                known = now
+                say(f"reloaded: {why}")
         return code
     finally:
         signal.signal(signal.SIGHUP, before)

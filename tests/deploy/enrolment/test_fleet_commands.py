@@ -97,4 +97,4 @@ def test_an_identity_is_not_used_for_another(fleet: FleetFolder, capsys: pytest.
     code, _, err = inkfleet(capsys, "aggregator", "--identity", file)
     assert (code, "is for device kitchen of fleet school, but one for the aggregator" in err) == (2, True)
     code, _, err = inkfleet(capsys, "device", "--identity", file, "--broker", "mqtt://127.0.0.1")
-    assert (code, "without TLS, which an identity needs" in err) == (2, True)
+    assert (code, f"is without TLS, which identity {file} needs" in err) == (2, True)
