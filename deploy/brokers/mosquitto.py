@@ -77,7 +77,7 @@ def configure_secure(broker_folder: Path, *, folder: Path) -> tuple[list[str], i
 
     Raises:
         BrokerError: Mosquitto is not installed.
-        SettingsError: there is no such configuration.
+        SettingsError: there is no such configuration, or one of its lists is not whole.
     """
     from deploy.brokers import secure_files  # loads `cryptography`, which a broker for one machine has no use for
 
@@ -95,6 +95,11 @@ def configure_secure(broker_folder: Path, *, folder: Path) -> tuple[list[str], i
     # The files are taken from where they are, also when they are meant to lie elsewhere on the broker's machine.
     meant = next((line.split(maxsplit=1)[1] for line in text.splitlines() if line.startswith("certfile ")), "")
     text = text.replace(f" {PurePosixPath(meant).parent}/", f" {broker_folder.absolute()}/")
+    # But for its lists, which may change while they are read.
+    if reason := secure_files.take_lists(broker_folder, folder):
+        raise SettingsError(reason)
+    for name in secure_files.RELOADED:
+        text = text.replace(f" {broker_folder.absolute()}/{name}\n", f" {folder.absolute()}/{name}\n")
     text += "\nlog_dest stderr\n"
     if os.geteuid() == 0:
         # Its keys are their owner's alone; and see `configure`.

@@ -17,7 +17,6 @@ def wait_and_reload(
     broker: RunningBroker,
     lists: Sequence[Path],
     *,
-    trouble: Callable[[], str],
     greeting: str,
     say: Callable[[str], None],
 ) -> int | None:
@@ -26,7 +25,6 @@ def wait_and_reload(
     Args:
         broker: a Mosquitto.
         lists: the files that it reads again; one that is missing is looked for as long as the broker runs.
-        trouble: says why the lists are not to be read now; empty where they may be. They are looked at again.
         greeting: said first, when SIGHUP is heard.
         say: told what was done, one line each time.
 
@@ -55,8 +53,8 @@ def wait_and_reload(
             if asked or changed:
                 why = f"{', '.join(changed)} changed" if changed else "asked by SIGHUP"
                 asked, known = False, now
-                broker.reload()
-                say(f"reloaded: {why}")
+                reason = broker.reload()
+                say(f"not reloaded: {reason} (what was read before still holds)" if reason else f"reloaded: {why}")
         return code
     finally:
         signal.signal(signal.SIGHUP, before)

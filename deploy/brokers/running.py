@@ -8,7 +8,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -34,12 +35,19 @@ class RunningBroker:
     """
 
     def __init__(
-        self, address: BrokerAddress, *, kind: str, log: Path | None, process: subprocess.Popen[bytes] | None
+        self,
+        address: BrokerAddress,
+        *,
+        kind: str,
+        log: Path | None,
+        process: subprocess.Popen[bytes] | None,
+        take_lists: Callable[[], str] = lambda: "",
     ) -> None:
         self.address = address
         self.kind = kind
         self.log = log
         self._process = process
+        self._take_lists = take_lists
 
     @property
     def pid(self) -> int | None:
@@ -55,10 +63,18 @@ class RunningBroker:
         except subprocess.TimeoutExpired:
             return None
 
-    def reload(self) -> None:
-        """Have a Mosquitto of ours read its access list, revoked certificates and passwords again."""
-        if self._process is not None and self.kind == "mosquitto" and self._process.poll() is None:
-            self._process.send_signal(signal.SIGHUP)
+    def reload(self) -> str:
+        """Have a Mosquitto of ours read its access list, revoked certificates and passwords again.
+
+        Returns:
+            Why it does not, and holds to what it read before; empty if it does.
+        """
+        if self._process is None or self.kind != "mosquitto" or self._process.poll() is not None:
+            return ""
+        if reason := self._take_lists():
+            return reason
+        self._process.send_signal(signal.SIGHUP)
+        return ""
 
     def stop(self) -> None:
         """End the process if it is ours: ask, wait, kill. Safe to call twice."""
@@ -151,7 +167,19 @@ def start_secure_mosquitto(broker_folder: Path, *, folder: Path, host: str = "lo
     except BaseException:
         _end(process)
         raise
-    return RunningBroker(BrokerAddress(host, port, tls=True), kind="mosquitto", log=log, process=process)
+    return RunningBroker(
+        BrokerAddress(host, port, tls=True),
+        kind="mosquitto",
+        log=log,
+        process=process,
+        take_lists=partial(_take_lists, broker_folder, folder),
+    )
+
+
+def _take_lists(source: Path, folder: Path) -> str:
+    from deploy.brokers.secure_files import take_lists  # loads `cryptography`
+
+    return take_lists(source, folder)
 
 
 def probe(address: BrokerAddress, *, timeout_s: float, patient: bool = False) -> None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from shared.errors import StorageError
+from shared.files import write_bytes
 from shared.identity_file import AGGREGATOR
 from shared.topics import Topics
 
@@ -22,11 +25,13 @@ CA, CERTIFICATE, KEY, REVOKED = "ca.crt", "broker.crt", "broker.key", "crl.pem"
 RELOADED = (ACCESS_LIST, REVOKED, PASSWORDS)
 """What a running Mosquitto reads again at SIGHUP."""
 
-
 PLUGIN_FOLDER = "/usr/lib"
 """Where Mosquitto's own container image keeps its plugins; other packages have a folder of their own."""
 
 _SALT_BYTES = 12
+
+_RULE = re.compile(r"(#.*|user \S+|(topic|pattern) (read|write|deny) \S+)?\Z")
+_END = "# This is all."
 
 _COMMON = """\
 # The broker of fleet {fleet}, for Mosquitto {versions}. Written by `inkfleet fleet`, which writes it again when the
@@ -165,7 +170,48 @@ def access_list(fleet: str, *, revoked: Iterable[str]) -> str:
     ]
     for name in sorted(revoked):
         lines += ["", "# Revoked.", f"user {name}", f"topic deny {topics.root}/#"]
+    lines += ["", _END]
     return "\n".join(lines) + "\n"
+
+
+def take_lists(source: Path, folder: Path) -> str:
+    """Copy what a Mosquitto reads again at SIGHUP to where it reads it, all of it or nothing.
+
+    Where its access list is missing or damaged, Mosquitto 2.0 goes on without one at SIGHUP, and everybody may do
+    everything; without its list of revoked certificates whoever was revoked is let in. And a list that is being copied
+    is damaged for a moment. So it reads copies that were looked at first.
+
+    Args:
+        source: the fleet's folder ``broker/``, or a copy of it.
+        folder: of the Mosquitto.
+
+    Returns:
+        Why they are not to be read as they are; empty if they were copied.
+    """
+    from cryptography import x509
+
+    lists: dict[str, bytes] = {}
+    for name in RELOADED:
+        try:
+            lists[name] = (source / name).read_bytes()
+        except OSError as error:
+            # Without passwords, it lets in nobody who has one.
+            if name != PASSWORDS:
+                return f"{source / name} cannot be read: {error.strerror or error}"
+            lists[name] = b""
+    *rules, end = lists[ACCESS_LIST].decode("utf-8", "replace").rstrip("\n").split("\n")
+    if end != _END or not all(_RULE.match(line) for line in rules):
+        return f"{source / ACCESS_LIST} is not whole, or not as inkfleet fleet writes it; copy it anew"
+    try:
+        x509.load_pem_x509_crl(lists[REVOKED])
+    except ValueError:
+        return f"{source / REVOKED} is not whole; copy it anew"
+    try:
+        for name, data in lists.items():
+            write_bytes(folder / name, data, mode=0o600)
+    except StorageError as error:
+        return str(error)
+    return ""
 
 
 def password_file(passwords: Mapping[str, str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,8 +38,7 @@ class SecureFleet:
 
     def reload(self) -> None:
         """Have the broker read its lists again, as ``systemctl reload`` does."""
-        assert self.broker.pid is not None
-        os.kill(self.broker.pid, signal.SIGHUP)
+        assert self.broker.reload() == ""
 
 
 @pytest.fixture(scope="module")

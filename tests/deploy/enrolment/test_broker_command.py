@@ -14,6 +14,7 @@ from deploy.brokers.running import free_port
 from deploy.enrolment import FleetFolder
 from shared.errors import BrokerError
 from shared.identity import Identity
+from shared.mqtt import BrokerAddress
 from tests.broker_fixtures import DEADLINE_S, Ear
 from tests.deploy.enrolment.conftest import SecureFleet
 
@@ -48,18 +49,24 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+def carried(school: FleetFolder, name: str) -> BrokerAddress:
+    """How a device logs in with its file where it was carried to: revoking it takes away what waits in the folder."""
+    waiting = school.folder / "devices" / f"{name}.pem"
+    return Identity.load(waiting.rename(school.folder.parent / waiting.name), role="device").address
+
+
 def test_whoever_is_revoked_is_out_without_a_word_to_the_broker(
     school: FleetFolder, command: subprocess.Popen[str], ear: Callable[..., Ear]
 ) -> None:
     """The command sees that its lists have changed, and has Mosquitto read them again."""
-    kitchen = Identity.load(school.folder / "devices" / "kitchen.pem", role="device").address
+    kitchen = carried(school, "kitchen")
     ear(kitchen).up().link.stop()
     school.revoke(["kitchen"])
     while "crl.pem" not in (said := line(command)):
         assert said.startswith("reloaded: ")
     one = ear(kitchen, retry_refused=False)
     one.link.start()
-    with pytest.raises(BrokerError, match="revoked"):
+    with pytest.raises(BrokerError, match="turns our certificate away: it was revoked"):
         one.link.wait_connected(DEADLINE_S, patient=False)
     garden = Identity.load(school.folder / "devices" / "garden.pem", role="device").address
     ear(garden).up().link.stop()
@@ -73,3 +80,35 @@ def test_sighup_reloads_and_ends_nothing(
     assert line(command) == "reloaded: asked by SIGHUP"
     assert command.poll() is None
     ear(Identity.load(school.folder / "devices" / "garden.pem", role="device").address).up()
+
+
+@pytest.mark.parametrize("name", ["acl", "crl.pem"])
+def test_a_list_that_is_damaged_or_gone_lets_nobody_do_more(
+    school: FleetFolder, command: subprocess.Popen[str], ear: Callable[..., Ear], name: str
+) -> None:
+    """As while it is copied: Mosquitto would go on without it. What was read before holds until the list is whole."""
+    garden = carried(school, "garden")
+    school.revoke(["garden"])
+    changed: set[str] = set()
+    while not {"acl", "crl.pem"} <= changed:
+        changed |= set(line(command).removeprefix("reloaded: ").removesuffix(" changed").split(", "))
+    file = school.folder / "broker" / name
+    whole = file.read_bytes()
+    for spoilt in (b"rubbish", whole[: len(whole) // 2], whole[:-20], None):
+        file.unlink() if spoilt is None else file.write_bytes(spoilt)
+        assert line(command).startswith(f"not reloaded: {file} ")
+    command.send_signal(signal.SIGHUP)
+    assert line(command).startswith(f"not reloaded: {file} ")
+    one = ear(garden, retry_refused=False)
+    one.link.start()
+    with pytest.raises(BrokerError, match="turns our certificate away: it was revoked"):
+        one.link.wait_connected(DEADLINE_S, patient=False)
+    kitchen = ear(Identity.load(school.folder / "devices" / "kitchen.pem", role="device").address)
+    kitchen.up("fl/v1/school/round", "fl/v1/school/server/state")
+    kitchen.link.publish("fl/v1/school/round", b"{}")
+    assert kitchen.link.flush(DEADLINE_S)
+    aggregator = ear(Identity.load(school.folder / "aggregator", role="aggregator").address).up()
+    aggregator.link.publish("fl/v1/school/server/state", b"{}")
+    assert kitchen.next().topic == "fl/v1/school/server/state"
+    file.write_bytes(whole)
+    assert line(command) == f"reloaded: {name} changed"
