@@ -201,7 +201,10 @@ def take_lists(source: Path, folder: Path) -> str:
             lists[name] = b""
     *rules, end = lists[ACCESS_LIST].decode("utf-8", "replace").rstrip("\n").split("\n")
     if end != _END or not all(_RULE.match(line) for line in rules):
-        return f"{source / ACCESS_LIST} is not whole, or not as inkfleet fleet writes it; copy it anew"
+        return (
+            f"{source / ACCESS_LIST} is not whole, or not as inkfleet fleet writes it; copy it anew, "
+            "or have inkfleet fleet renew broker write it"
+        )
     try:
         x509.load_pem_x509_crl(lists[REVOKED])
     except ValueError:
