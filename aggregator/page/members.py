@@ -74,6 +74,7 @@ class Members:
                 self._members = dict(RosterList.load(file).members)
                 self._trouble = ""
         except OSError as error:
+            self._stamp = None
             self._trouble = f"roster {file} cannot be read: {error.strerror}; what was read before is shown"
         except SettingsError as error:
             self._trouble = f"{error}; what was read before is shown"

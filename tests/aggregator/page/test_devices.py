@@ -103,3 +103,18 @@ def test_a_roster_that_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "fleet" / "aggregator" / "roster.json").write_text("{")
     assert set(members.look()) == {"attic"}
     assert "damaged" in members.notices()[-1]
+
+
+def test_a_roster_that_comes_back(tmp_path: Path) -> None:
+    """The same file, away for a while: nothing is wrong any more."""
+    fleet = FleetFolder(tmp_path / "fleet")
+    fleet.init(fleet="school", hosts=["localhost"])
+    members = Members(tmp_path / "fleet" / "aggregator")
+    members.look()
+    file = tmp_path / "fleet" / "aggregator" / "roster.json"
+    away = file.rename(tmp_path / "away.json")
+    members.look()
+    assert "cannot be read" in members.notices()[-1]
+    away.rename(file)
+    members.look()
+    assert members.notices() == []
