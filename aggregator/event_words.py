@@ -52,7 +52,8 @@ def in_words(event: dict[str, Any]) -> str:
     if kind == "recovered":
         return f"warning: {event['reason']}"
     if kind == "dropped":
-        return f"{event['count']} messages were passed over: {event['reason']}"
+        count = event["count"]
+        return f"{count:,} message{'s were' if count != 1 else ' was'} passed over: {event['reason']}"
     if kind == "finished":
         return f"finished: {event['weights']} (sha256 {event['weights_sha256'][:12]})"
     return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -12,10 +12,13 @@ from deploy.brokers.running import RunningBroker
 
 _LOOK_EVERY_S = 0.5
 
+Look = tuple[int, int, int] | None
+"""When a file was changed, its size and its number; None where it is missing."""
+
 
 def wait_and_reload(
     broker: RunningBroker,
-    lists: Sequence[Path],
+    known: Mapping[Path, Look],
     *,
     greeting: str,
     say: Callable[[str], None],
@@ -24,7 +27,7 @@ def wait_and_reload(
 
     Args:
         broker: a Mosquitto.
-        lists: the files that it reads again; one that is missing is looked for as long as the broker runs.
+        known: the files that it reads again, as `look` found them before the broker started.
         greeting: said first, when SIGHUP is heard.
         say: told what was done, one line each time.
 
@@ -45,11 +48,10 @@ def wait_and_reload(
 
     before = signal.signal(signal.SIGHUP, hang_up)
     try:
-        known = _looks(lists)
         say(greeting)
         while (code := broker.wait(_LOOK_EVERY_S)) is None:
-            now = _looks(lists)
-            changed = [file.name for file in lists if now.get(file) != known.get(file)]
+            now = look(known)
+            changed = [file.name for file in known if now[file] != known[file]]
             if asked or changed:
                 why = f"{', '.join(changed)} changed" if changed else "asked by SIGHUP"
                 asked, known = False, now
@@ -60,13 +62,14 @@ def wait_and_reload(
         signal.signal(signal.SIGHUP, before)
 
 
-def _looks(lists: Sequence[Path]) -> dict[Path, tuple[int, int, int]]:
-    """Return what tells a file's contents apart from those before, of each that is there."""
-    looks = {}
+def look(lists: Iterable[Path]) -> dict[Path, Look]:
+    """Return what tells each file's contents apart from those before; nothing of one that is missing."""
+    looks: dict[Path, Look] = {}
     for file in lists:
         try:
             stat = file.stat()
         except OSError:
-            continue
-        looks[file] = stat.st_mtime_ns, stat.st_size, stat.st_ino
+            looks[file] = None
+        else:
+            looks[file] = stat.st_mtime_ns, stat.st_size, stat.st_ino
     return looks

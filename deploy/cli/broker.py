@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import tempfile
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NoReturn, Self
 
 import rich_click as click
 from pydantic import Field, model_validator
@@ -59,32 +59,39 @@ def command(settings: BrokerSettings) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="inkfleet-broker-") as folder:
         try:
-            with _start(settings, folder=Path(folder)) as broker:
-                code = _serve(settings, broker)
-                said = broker.log.read_text(errors="replace").strip().splitlines() if broker.log else []
-                raise BrokerError(f"the broker ended with code {code}: {said[-1] if said else 'it said nothing'}")
+            if settings.secure is None:
+                _serve(settings, folder=Path(folder))
+            else:
+                _serve_securely(settings, settings.secure, folder=Path(folder))
         except KeyboardInterrupt:
             # Ctrl-C, or SIGTERM from an init system, is how this command is meant to end.
             click.echo("broker stopped", err=True)
 
 
-def _start(settings: BrokerSettings, *, folder: Path) -> RunningBroker:
-    if settings.secure is not None:
-        return start_secure_mosquitto(settings.secure, folder=folder)
-    return start_broker(settings.kind, folder=folder, port=settings.port, host=settings.host)
+def _serve(settings: BrokerSettings, *, folder: Path) -> NoReturn:
+    with start_broker(settings.kind, folder=folder, port=settings.port, host=settings.host) as broker:
+        click.echo(_greeting(settings, broker))
+        _ended(broker, broker.wait())
 
 
-def _serve(settings: BrokerSettings, broker: RunningBroker) -> int | None:
-    """Say how to connect, and wait for the broker to end by itself."""
-    greeting = _greeting(settings, broker)
-    if settings.secure is None:
-        click.echo(greeting)
-        return broker.wait()
-    from deploy.brokers.reloading import wait_and_reload
+def _serve_securely(settings: BrokerSettings, broker_folder: Path, *, folder: Path) -> NoReturn:
+    from deploy.brokers.reloading import look, wait_and_reload
     from deploy.brokers.secure_files import RELOADED
 
-    lists = [settings.secure / name for name in RELOADED]
-    return wait_and_reload(broker, lists, greeting=greeting, say=click.echo)
+    # Before the broker reads them, so that no change falls between.
+    known = look(broker_folder / name for name in RELOADED)
+    with start_secure_mosquitto(broker_folder, folder=folder) as broker:
+        _ended(broker, wait_and_reload(broker, known, greeting=_greeting(settings, broker), say=click.echo))
+
+
+def _ended(broker: RunningBroker, code: int | None) -> NoReturn:
+    """Say what a broker said that ended by itself.
+
+    Raises:
+        BrokerError: always.
+    """
+    said = broker.log.read_text(errors="replace").strip().splitlines() if broker.log else []
+    raise BrokerError(f"the broker ended with code {code}: {said[-1] if said else 'it said nothing'}")
 
 
 def _greeting(settings: BrokerSettings, broker: RunningBroker) -> str:

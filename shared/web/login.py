@@ -42,7 +42,13 @@ class Door:
         return self._let_in(request, (fields.get("token") or [""])[0])
 
     def by_address(self, request: Request) -> Response:
-        """Answer ``/?token=…``: the token leaves the address bar at once."""
+        """Answer ``/?token=…``: the token leaves the address bar at once.
+
+        Raises:
+            RefusedError: a frame or a picture of some page asks: it would guess in a visitor's name.
+        """
+        if request.headers.get("sec-fetch-dest", "document") != "document":
+            raise RefusedError(403, "the token is taken from the address of a window, and of nothing in it")
         return self._let_in(request, request.query_params.get("token", ""))
 
     def _let_in(self, request: Request, token: str) -> Response:

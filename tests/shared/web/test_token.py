@@ -88,6 +88,15 @@ def test_other_sites_cannot_log_anybody_in(guarded: httpx.Client) -> None:
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize("what", ["iframe", "image", "empty"])
+def test_other_sites_cannot_guess_in_a_visitors_name(guarded: httpx.Client, what: str) -> None:
+    """Frames with wrong tokens in their address do not keep the one who looks at them from logging in."""
+    for guess in range(2 * GUESSES):
+        answer = guarded.get("/", params={"token": f"wrong {guess}"}, headers={"sec-fetch-dest": what})
+        assert answer.status_code == 403
+    assert guarded.get("/", params={"token": TOKEN}, headers={"sec-fetch-dest": "document"}).status_code == 303
+
+
 @pytest.mark.parametrize("cookie", ["", "x", "é", Keyring(TOKEN, key=b"").cookie, TOKEN])
 def test_a_made_up_cookie(guarded: httpx.Client, cookie: str) -> None:
     """It lets nobody in."""
