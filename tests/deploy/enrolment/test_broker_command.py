@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from deploy.enrolment import FleetFolder
 from shared.errors import BrokerError
 from shared.identity import Identity
 from shared.mqtt import BrokerAddress
+from shared.mqtt.tls import shake_hands
 from tests.broker_fixtures import DEADLINE_S, Ear
 from tests.deploy.enrolment.conftest import SecureFleet
 
@@ -64,10 +66,15 @@ def test_whoever_is_revoked_is_out_without_a_word_to_the_broker(
     school.revoke(["kitchen"])
     while "crl.pem" not in (said := line(command)):
         assert said.startswith("reloaded: ")
-    one = ear(kitchen, retry_refused=False)
-    one.link.start()
-    with pytest.raises(BrokerError, match="turns our certificate away: it was revoked"):
-        one.link.wait_connected(DEADLINE_S, patient=False)
+    # Mosquitto was told; it does it when it comes to it.
+    until = time.monotonic() + DEADLINE_S
+    refusal = ""
+    while not refusal and time.monotonic() < until:
+        try:
+            shake_hands(kitchen, timeout_s=DEADLINE_S)
+        except BrokerError as error:
+            refusal = str(error)
+    assert "turns our certificate away: it was revoked" in refusal
     garden = Identity.load(school.folder / "devices" / "garden.pem", role="device").address
     ear(garden).up().link.stop()
 
