@@ -26,6 +26,7 @@ from deploy.simulate.fleet import Event, Fleet
 from deploy.simulate.fleet_folder import FleetFolder
 from deploy.simulate.harvest import harvest
 from deploy.simulate.interrupt import Interrupt, InterruptedRunError
+from deploy.simulate.memory import keep_large_blocks_apart
 from deploy.simulate.out_folder import WEIGHTS, OutFolder, Standing
 from deploy.simulate.plan import FleetPlan, SimulationPlan, make_plan
 from deploy.simulate.progress import Progress
@@ -65,6 +66,7 @@ def simulate(
         KeyboardInterrupt: a person wanted the end at once.
     """
     started = clock()
+    keep_large_blocks_apart()
     plan = make_plan(settings, say=lambda line: console.print(line, style="bright_black", highlight=False))
     with Interrupt() as interrupt, OutFolder(settings.out, force=force) as out:
         simulation = Simulation(settings, plan, out=out, console=console, interrupt=interrupt, clock=clock)
