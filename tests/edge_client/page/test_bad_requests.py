@@ -21,6 +21,7 @@ from edge_client.page.drawing import MOST_POINTS, MOST_STROKES
 from edge_client.page.reading_routes import MOST_UPLOADS
 from shared.web.refusal import RefusedError
 from shared.web.server import PageServer
+from tests.cross_site import CROSS_SITE, sent_to
 from tests.edge_client.page.handwritten import as_json, strokes_of
 
 
@@ -126,23 +127,10 @@ def test_only_json_is_taken(any_client: httpx.Client, kind: str) -> None:
     assert any_client.request("DELETE", "/api/samples", content=b"{}", headers=headers).status_code == 415
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "same-site"},
-        {"sec-fetch-site": "none"},
-        {"origin": "https://evil.example"},
-        {"origin": "null"},
-        {"origin": "http://127.0.0.1:1"},
-        {"origin": "http://[half"},
-        {"sec-fetch-site": "cross-site", "origin": "{own}"},
-    ],
-)
+@pytest.mark.parametrize("headers", CROSS_SITE)
 def test_other_sites_change_nothing(any_client: httpx.Client, headers: dict[str, str]) -> None:
     """A request that a browser sends for another page is refused."""
-    own = str(any_client.base_url).rstrip("/")
-    sent = {name: value.replace("{own}", own) for name, value in headers.items()}
+    sent = sent_to(str(any_client.base_url), headers)
     for method, path in [("POST", "/api/drawings"), ("DELETE", "/api/samples"), ("POST", "/api/learning/pause")]:
         answer = any_client.request(method, path, json=_drawing(delete="all", paused=True), headers=sent)
         assert answer.status_code == 403

@@ -14,6 +14,7 @@ from shared.errors import SettingsError
 from shared.web.page import Page
 from shared.web.port import page_port
 from shared.web.server import PageServer
+from tests.cross_site import CROSS_SITE, sent_to
 
 
 @pytest.mark.parametrize(
@@ -90,23 +91,10 @@ def test_a_request_without_a_host_is_refused(server: PageServer) -> None:
     assert _raw(server, b"GET /api/thing HTTP/1.0\r\n\r\n")[0] == 400
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "same-site"},
-        {"sec-fetch-site": "none"},
-        {"origin": "https://evil.example"},
-        {"origin": "null"},
-        {"origin": "http://127.0.0.1:1"},
-        {"origin": "http://[half"},
-        {"sec-fetch-site": "cross-site", "origin": "{own}"},
-    ],
-)
+@pytest.mark.parametrize("headers", CROSS_SITE)
 def test_other_sites_change_nothing(client: httpx.Client, headers: dict[str, str]) -> None:
     """A request that a browser sends for another page is refused."""
-    own = str(client.base_url).rstrip("/")
-    sent = {name: value.replace("{own}", own) for name, value in headers.items()}
+    sent = sent_to(str(client.base_url), headers)
     answer = client.post("/api/thing", json={}, headers=sent)
     assert answer.status_code == 403
     assert "another site" in answer.json()["error"]
