@@ -14,8 +14,7 @@ def keep_large_blocks_apart() -> None:
 
     glibc begins so, and takes larger and larger blocks from its heap as soon as some were freed (mallopt(3),
     M_MMAP_THRESHOLD). Where a buffer of 256 KiB is asked for with everything that comes over a line, what is kept
-    meanwhile lies between them, and the heap grows by ever smaller holes: by a megabyte in fifty rounds of a hundred
-    devices.
+    meanwhile lies between them, and the heap grows by the holes.
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
