@@ -266,6 +266,9 @@ class Participation:
                 case StopSending():
                     self._uplink.stop_sending()
                 case DropUpdate(answer):
+                    if self._uplink.sending and answer is not None and answer.verdict == "accepted":
+                        # The verdict was here before the broker's last acknowledgement was looked at.
+                        reach("uploaded")
                     self._blob = b""
                     self._saving(partial(self._outbox.settle, answer))
                     reach("verdict kept")
