@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -53,11 +54,11 @@ class Bench:
         self._process = psutil.Process(broker.pid)
         self._links: list[MqttLink] = []
 
-    def link(self, tally: Tally, *filters: str) -> MqttLink:
+    def link(self, on_message: Callable[[Message], None], *filters: str) -> MqttLink:
         link = MqttLink(
             self._broker.address,
             client_id=f"bench-{len(self._links)}",
-            on_message=tally,
+            on_message=on_message,
             on_connect=lambda: None,
             bounds=OutboxBounds(messages=4096, size_bytes=1 << 28),
         )
@@ -108,10 +109,7 @@ class Bench:
     def _round_trip_ms(self) -> float:
         answered = Tally()
         asking = self.link(answered, "reply")
-        answering = self.link(Tally())
-        answering._deliver = lambda message: answering.publish("reply", b"")
-        answering.subscribe("want")
-        answering.flush(DEADLINE_S)
+        answering = self.link(lambda message: answering.publish("reply", b""), "want")
         trips_s = []
         for count in range(1, 201):
             began = time.perf_counter()

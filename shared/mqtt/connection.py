@@ -24,7 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from shared.mqtt.address import BrokerAddress
+from shared.mqtt.client_settings import ClientSettings
 from shared.mqtt.ending import Cause, Ending, farewell, refusal, turned_away, unreachable
 from shared.mqtt.message import Message, Will
 from shared.mqtt.outbox import Outgoing
@@ -49,15 +49,10 @@ class Connection:
 
     def __init__(
         self,
-        address: BrokerAddress,
+        settings: ClientSettings,
         *,
-        client_id: str,
         protocol: Protocol,
         will: Will | None,
-        keepalive_s: int,
-        session_expiry_s: int,
-        connect_timeout_s: float,
-        incoming_limit_bytes: int,
         on_message: Callable[[Message], None],
         on_sent: Callable[[Outgoing, ReasonCode], None],
         on_subscribed: Callable[[int, Sequence[ReasonCode]], None],
@@ -66,14 +61,10 @@ class Connection:
         self.session_present = False
         self.receive_maximum = 65535
         self.max_packet_bytes: int | None = None
-        self._address = address
-        self._client_id = client_id
+        self._settings = settings
+        self._address = settings.address
         self._protocol = protocol
         self._will = will
-        self._keepalive_s = keepalive_s
-        self._session_expiry_s = session_expiry_s
-        self._connect_timeout_s = connect_timeout_s
-        self._incoming_limit_bytes = incoming_limit_bytes
         self._deliver = on_message
         self._on_sent = on_sent
         self._on_subscribed = on_subscribed
@@ -94,17 +85,19 @@ class Connection:
         properties = None
         if self._protocol == "5":
             properties = _properties(PacketTypes.CONNECT)
-            properties.MaximumPacketSize = self._incoming_limit_bytes
-            if self._session_expiry_s:
-                properties.SessionExpiryInterval = self._session_expiry_s
-        arguments: dict[str, Any] = {"clean_start": not self._session_expiry_s} if self._protocol == "5" else {}
+            properties.MaximumPacketSize = self._settings.incoming_limit_bytes
+            if self._settings.session_expiry_s:
+                properties.SessionExpiryInterval = self._settings.session_expiry_s
+        arguments: dict[str, Any] = (
+            {"clean_start": not self._settings.session_expiry_s} if self._protocol == "5" else {}
+        )
         client.connect_async(
-            self._address.host, self._address.port, self._keepalive_s, properties=properties, **arguments
+            self._address.host, self._address.port, self._settings.keepalive_s, properties=properties, **arguments
         )
         try:
             client.reconnect()
         except OSError as error:
-            return unreachable(self._address, error, timeout_s=self._connect_timeout_s)
+            return unreachable(self._address, error, timeout_s=self._settings.connect_timeout_s)
         except ValueError as error:
             # The resolver's IDNA codec raises this for an impossible host name.
             return Ending(Cause.UNREACHABLE, f"broker {self._address} cannot be reached: {error}")
@@ -143,11 +136,11 @@ class Connection:
         if rc != MQTTErrorCode.MQTT_ERR_SUCCESS or client.socket() is None or self._ending is not None:
             alert = sock.alert if isinstance(sock, TlsSocket) else None
             return (turned_away(self._address, alert) if alert is not None else None) or self._ended(rc)
-        if not self.connected and time.monotonic() - self._opened_at > self._connect_timeout_s:
+        if not self.connected and time.monotonic() - self._opened_at > self._settings.connect_timeout_s:
             return Ending(
                 Cause.SILENT,
                 f"{self._address} accepts connections but does not answer as an MQTT broker "
-                f"within {self._connect_timeout_s:g} s",
+                f"within {self._settings.connect_timeout_s:g} s",
             )
         return None
 
@@ -199,12 +192,12 @@ class Connection:
         version5 = self._protocol == "5"
         client = Client(
             CallbackAPIVersion.VERSION2,
-            self._client_id,
-            clean_session=None if version5 else not self._session_expiry_s,
+            self._settings.client_id,
+            clean_session=None if version5 else not self._settings.session_expiry_s,
             protocol=MQTTProtocolVersion.MQTTv5 if version5 else MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
         )
-        client.connect_timeout = self._connect_timeout_s
+        client.connect_timeout = self._settings.connect_timeout_s
         client.max_inflight_messages = 0  # the outbox keeps the window
         if self._address.username is not None:
             client.username_pw_set(self._address.username, self._address.password)
@@ -225,14 +218,14 @@ class Connection:
     def _patience_s(self) -> float:
         assert self._client is not None
         if not self.connected:
-            return min(0.5, self._connect_timeout_s)
+            return min(0.5, self._settings.connect_timeout_s)
         return max(0.05, min(5.0, self._client.keepalive / 6))
 
     def _on_connack(
         self, client: Client, _: Any, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         if code.is_failure:
-            self._ending = refusal(self._address, code, client_id=self._client_id)
+            self._ending = refusal(self._address, code, client_id=self._settings.client_id)
             return
         self.connected = True
         self.session_present = flags.session_present
@@ -245,7 +238,7 @@ class Connection:
         if self._ending is not None:
             return
         if flags.is_disconnect_packet_from_server:
-            self._ending = farewell(self._address, code, client_id=self._client_id)
+            self._ending = farewell(self._address, code, client_id=self._settings.client_id)
         elif code == "Keep alive timeout":
             self._ending = Ending(Cause.LOST, f"broker {self._address} went silent; the connection is taken for dead")
 

@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal, Self
 
 import numpy as np
-from paho.mqtt.reasoncodes import ReasonCode
 
-from shared.errors import BrokerError, ProtocolError
-from shared.mqtt.acknowledgements import Acknowledgements
+from shared.errors import BrokerError
 from shared.mqtt.address import BrokerAddress
 from shared.mqtt.backoff import Backoff
-from shared.mqtt.connection import Connection, Protocol
-from shared.mqtt.ending import Cause, Ending
+from shared.mqtt.client_settings import ClientSettings
+from shared.mqtt.connection import Protocol
+from shared.mqtt.ending import Cause
 from shared.mqtt.message import Message, Will
-from shared.mqtt.outbox import Outbox, OutboxBounds, Outgoing
-from shared.mqtt.subscriptions import Subscriptions
+from shared.mqtt.network_thread import NetworkThread
+from shared.mqtt.outbox import OutboxBounds, Outgoing
+from shared.mqtt.reconnection import Reconnection
 from shared.mqtt.syntax import check_filter, check_topic
-from shared.mqtt.wakeup import Wakeup
-
-_log = logging.getLogger(__name__)
-
-# Fixed header, topic length, packet identifier, property length and the expiry property.
-_PACKET_OVERHEAD_BYTES = 5 + 2 + 2 + 1 + 5
-
-# How long ``stop`` waits for a goodbye to be sent, and for an attempt to connect, in seconds.
-_FAREWELL_S = 3.0
-_ATTEMPT_S = 0.5
-
-# So many connections in a row that were lost soon after they were made look like two clients with one identifier.
-_SUSPICIOUS = 3
+from shared.mqtt.traffic import Traffic
 
 
 class MqttLink:
@@ -101,48 +87,37 @@ class MqttLink:
                 made); False gives up, and ``on_disconnect`` says why.
         """
         self._address = address
-        self._client_id = client_id
-        self._will = will
-        self._deliver = on_message
-        self._on_connect = on_connect
-        self._on_disconnect = on_disconnect
-        self._keepalive_s = keepalive_s
-        self._protocol_choice = protocol
-        self._protocol: Protocol = "3.1.1" if protocol == "3.1.1" else "5"
-        self._session_expiry_s = session_expiry_s
-        self._backoff = backoff or Backoff()
-        self._rng = rng if rng is not None else np.random.default_rng()
         self._publish_deadline_s = publish_deadline_s
-        self._connect_timeout_s = connect_timeout_s
-        self._packet_limit_bytes = max_packet_bytes
-        self._broker_limit_bytes: int | None = None
-        self._incoming_limit_bytes = incoming_limit_bytes
-        self._retry_refused = retry_refused
-        self._outbox = Outbox(bounds or OutboxBounds())
-        self._subscriptions = Subscriptions()
-        self._state = threading.Condition()
-        self._connected = False
-        self._ending: Ending | None = None
-        self._failures = 0
-        self._unacknowledged = Acknowledgements(clock=time.monotonic)
-        self._distrust = ""
-        self._short_lived = 0
-        self._refusal_said = False
-        self._stopping = threading.Event()
-        self._wakeup = Wakeup()
-        self._thread: threading.Thread | None = None
-        self._bytes_sent = 0
-        self._bytes_received = 0
+        self._traffic = Traffic(address, bounds=bounds or OutboxBounds(), max_packet_bytes=max_packet_bytes)
+        self._reconnection = Reconnection(
+            client_id=client_id,
+            protocol=protocol,
+            backoff=backoff or Backoff(),
+            rng=rng if rng is not None else np.random.default_rng(),
+        )
+        self._network = NetworkThread(
+            ClientSettings(
+                address,
+                client_id=client_id,
+                keepalive_s=keepalive_s,
+                session_expiry_s=session_expiry_s,
+                connect_timeout_s=connect_timeout_s,
+                incoming_limit_bytes=incoming_limit_bytes,
+            ),
+            traffic=self._traffic,
+            reconnection=self._reconnection,
+            will=will,
+            retry_refused=retry_refused,
+            on_message=on_message,
+            on_connect=on_connect,
+            on_disconnect=on_disconnect,
+        )
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to connect, in the background; returns at once."""
-        if self._thread is not None:
-            raise RuntimeError("a link is started once")
-        self._wakeup.open()
-        self._thread = threading.Thread(target=self._run, name=f"mqtt-{self._client_id}", daemon=True)
-        self._thread.start()
+        self._network.start()
 
     def wait_connected(self, timeout_s: float, *, patient: bool = True) -> None:
         """Wait for the connection.
@@ -155,30 +130,11 @@ class MqttLink:
             BrokerError: the broker refuses us (at once), or there was no connection within ``timeout_s`` seconds (the
                 message says what the last attempt met).
         """
-
-        def over() -> bool:
-            failed = self.refused or (self._failures > 0 and not patient)
-            return self._connected or failed or self._stopping.is_set()
-
-        with self._state:
-            self._state.wait_for(over, timeout_s)
-            if self._connected:
-                return
-            if self._ending is not None:
-                raise BrokerError(self._ending.reason)
-        if self._stopping.is_set():
-            raise BrokerError(f"the link to broker {self._address} is stopped")
-        raise BrokerError(f"broker {self._address} does not answer within {timeout_s:g} s")
+        self._network.wait_connected(timeout_s, patient=patient)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until the broker has acknowledged everything published and subscribed; False if that took too long."""
-        deadline = time.monotonic() + timeout_s
-        if not self._outbox.wait_empty(timeout_s):
-            return False
-        with self._state:
-            return self._state.wait_for(
-                lambda: self._connected and self._subscriptions.settled, max(0.0, deadline - time.monotonic())
-            )
+        return self._traffic.flush(timeout_s)
 
     def stop(self) -> None:
         """Disconnect cleanly and end the network thread; the will does not fire.
@@ -186,15 +142,7 @@ class MqttLink:
         What is still in the outbox is dropped: publish the last state and ``flush`` first. Safe to call twice, and from
         a callback.
         """
-        self._stopping.set()
-        self._outbox.close()
-        self._wakeup.set()
-        with self._state:
-            self._state.notify_all()
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            # An attempt to connect cannot be interrupted; a daemon thread in the middle of one ends by itself later.
-            thread.join(_FAREWELL_S if self._connected else _ATTEMPT_S)
+        self._network.stop()
 
     def reconnect(self, reason: str) -> None:
         """Give the connection up for another one: it looks alive, and what should come through it does not.
@@ -204,9 +152,7 @@ class MqttLink:
         Args:
             reason: what ``on_disconnect`` is told.
         """
-        if self._connected:
-            self._distrust = reason
-            self._wakeup.set()
+        self._network.leave(reason)
 
     def __enter__(self) -> Self:
         self.start()
@@ -235,27 +181,21 @@ class MqttLink:
             BrokerError: no room within the deadline, or the link is stopped. On the network thread it never waits.
         """
         check_topic(topic)
-        limit = self.max_packet_bytes
-        size = _packet_bytes(topic, payload)
-        if limit is not None and size > limit:
-            raise ProtocolError(
-                f"a message of {len(payload):,} bytes on {topic} makes a packet of {size:,} bytes, "
-                f"but broker {self._address} takes {limit:,}; send smaller chunks"
-            )
-        if qos == 0 and not self._connected:
+        self._traffic.check_size(topic, payload)
+        if qos == 0 and not self.connected:
             return
         expires_at = None if expiry_s is None else time.monotonic() + expiry_s
         message = Outgoing(topic, payload, qos, retain, expires_at)
-        on_network_thread = threading.current_thread() is self._thread
+        on_network_thread = self._network.is_current
         timeout_s = None if on_network_thread else self._publish_deadline_s
-        if not self._outbox.put(message, timeout_s=timeout_s):
-            if self._outbox.closed:
+        if not self._traffic.outbox.put(message, timeout_s=timeout_s):
+            if self._traffic.outbox.closed:
                 raise BrokerError(f"the link to broker {self._address} is stopped; {topic} was not published")
             waited = "" if on_network_thread else f" for {self._publish_deadline_s:g} s"
-            problem = "takes no messages" if self._connected else "is away"
+            problem = "takes no messages" if self.connected else "is away"
             raise BrokerError(f"broker {self._address} {problem}{waited}; {topic} was not published")
         if not on_network_thread:
-            self._wakeup.set()
+            self._network.wake()
 
     def subscribe(self, *filters: str, qos: int = 1) -> None:
         """Hear these topics, now and after every reconnect; wildcards ``+`` and ``#`` as MQTT has them.
@@ -268,28 +208,26 @@ class MqttLink:
         """
         for one in filters:
             check_filter(one)
-        with self._state:
-            self._subscriptions.want(filters, qos=qos)
-        self._wakeup.set()
+        self._traffic.hear(filters, qos=qos)
+        self._network.wake()
 
     def unsubscribe(self, *filters: str) -> None:
         """Hear these topics no more."""
-        with self._state:
-            self._subscriptions.drop(filters)
-        self._wakeup.set()
+        self._traffic.hear_no_more(filters)
+        self._network.wake()
 
     # -- what is known ------------------------------------------------------------------------------------------------
 
     @property
     def connected(self) -> bool:
         """Whether the broker has accepted us and the connection has not been seen to break."""
-        return self._connected
+        return self._network.connected
 
     @property
     def trouble(self) -> str:
         """Why there is no connection, in one line; empty while there is one, and until the first attempt has ended."""
-        with self._state:
-            return self._ending.reason if self._ending is not None else ""
+        ending = self._network.ending
+        return ending.reason if ending is not None else ""
 
     @property
     def address(self) -> BrokerAddress:
@@ -302,234 +240,30 @@ class MqttLink:
 
         What the broker of the last connection advertised (MQTT 5), or the limit given, whichever is smaller.
         """
-        limits = [one for one in (self._packet_limit_bytes, self._broker_limit_bytes) if one is not None]
-        return min(limits, default=None)
+        return self._traffic.max_packet_bytes
 
     @property
     def protocol(self) -> Protocol:
         """The version of MQTT spoken, or tried next."""
-        return self._protocol
+        return self._reconnection.protocol
 
     @property
     def refused_filters(self) -> frozenset[str]:
         """Subscriptions that the broker did not grant."""
-        with self._state:
-            return frozenset(self._subscriptions.refused)
+        return self._traffic.refused_filters
 
     @property
     def bytes_sent(self) -> int:
         """Payload bytes handed to the connection so far, repeats included."""
-        return self._bytes_sent
+        return self._traffic.bytes_sent
 
     @property
     def bytes_received(self) -> int:
         """Payload bytes that arrived so far."""
-        return self._bytes_received
+        return self._traffic.bytes_received
 
     @property
     def refused(self) -> bool:
         """Whether the broker turned this client away by name or right; more attempts will hardly mend it."""
-        return self._ending is not None and self._ending.cause is Cause.REFUSED
-
-    # -- the network thread -------------------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        version_refused = False
-        said = ""
-        try:
-            while not self._stopping.is_set():
-                ending = self._live()
-                if ending is None:
-                    return
-                # Said once, not at every attempt.
-                _log.log(logging.DEBUG if ending.reason == said else logging.INFO, "%s", ending.reason)
-                said = ending.reason
-                if ending.cause is Cause.REFUSED and not self._retry_refused:
-                    return
-                auto = self._protocol_choice == "auto" and not version_refused
-                if auto and self._protocol == "5" and ending.cause in (Cause.VERSION, Cause.SILENT):
-                    # A refusal in words settles it; a connection closed without one may have other reasons.
-                    version_refused = ending.cause is Cause.VERSION
-                    self._protocol = "3.1.1"
-                    continue
-                if auto:
-                    self._protocol = "5"
-                slow = ending.cause in (Cause.REFUSED, Cause.TAKEN_OVER)
-                if slow:
-                    wait_s = self._backoff.wait_refused_s(rng=self._rng)
-                else:
-                    wait_s = self._backoff.wait_s(self._failures, rng=self._rng)
-                with self._state:
-                    self._failures += 1
-                    self._state.notify_all()
-                self._stopping.wait(wait_s)
-        finally:
-            self._outbox.close()
-            self._wakeup.close()
-
-    def _live(self) -> Ending | None:
-        """Connect and serve until the connection ends; None when ``stop`` ended it."""
-        connection = Connection(
-            self._address,
-            client_id=self._client_id,
-            protocol=self._protocol,
-            will=self._current_will(),
-            keepalive_s=self._keepalive_s,
-            session_expiry_s=self._session_expiry_s,
-            connect_timeout_s=self._connect_timeout_s,
-            incoming_limit_bytes=self._incoming_limit_bytes,
-            on_message=self._receive,
-            on_sent=self._sent,
-            on_subscribed=self._subscribed,
-        )
-        ending, lived_s = self._serve(connection)
-        connection.close(goodbye=ending is None)
-        announced = lived_s is not None
-        if ending is not None and lived_s is not None:
-            ending = self._judged(ending, lived_s=lived_s)
-        for message in self._outbox.requeue():
-            _log.error(
-                "a message of %d bytes on %s broke the connection %d times and is dropped",
-                len(message.payload),
-                message.topic,
-                message.tries,
-            )
-        with self._state:
-            self._connected = False
-            self._ending = ending
-            self._state.notify_all()
-        if (
-            ending is not None
-            and self._on_disconnect is not None
-            and (announced or (ending.cause is Cause.REFUSED and not self._retry_refused))
-        ):
-            self._call(self._on_disconnect, ending.reason)
-        return ending
-
-    def _serve(self, connection: Connection) -> tuple[Ending | None, float | None]:
-        """Serve until the end; returns it (None after ``stop``) and how long we were connected (None: never)."""
-        connected_at: float | None = None
-        try:
-            ending = connection.open()
-            while ending is None and not self._stopping.is_set():
-                if connection.connected:
-                    if connected_at is None:
-                        connected_at = time.monotonic()
-                        self._announce(connection)
-                    self._pump(connection)
-                ending = connection.step(wake_fd=self._wakeup.fileno())
-                self._wakeup.clear()
-                if ending is None and connected_at is not None:
-                    ending = self._given_up()
-        except Exception as error:
-            # A fault of ours must not leave a device without its link for good.
-            _log.exception("the MQTT link failed")
-            ending = Ending(Cause.LOST, f"the link to broker {self._address} failed: {error}")
-        return ending, None if connected_at is None else time.monotonic() - connected_at
-
-    def _given_up(self) -> Ending | None:
-        """Say why a connection that still stands is of no use any more, if so."""
-        if self._distrust:
-            return Ending(Cause.LOST, self._distrust)
-        if self._unacknowledged.lost:
-            return Ending(Cause.LOST, f"broker {self._address} does not acknowledge what was sent; connecting anew")
-        return None
-
-    def _judged(self, ending: Ending, *, lived_s: float) -> Ending:
-        """Count connections that did not last; not every broker says that another client took our place."""
-        self._failures = self._backoff.failures_after(self._failures, lived_s=lived_s)
-        if lived_s >= self._backoff.stable_s:
-            self._short_lived = 0
-            return ending
-        self._short_lived += 1
-        if ending.cause is Cause.LOST and self._short_lived >= _SUSPICIOUS:
-            return Ending(
-                Cause.LOST,
-                f"{ending.reason}, {self._short_lived} times soon after it was made; "
-                f"does another client use the identifier {self._client_id!r}?",
-            )
-        return ending
-
-    def _announce(self, connection: Connection) -> None:
-        self._broker_limit_bytes = connection.max_packet_bytes
-        self._unacknowledged = Acknowledgements(clock=time.monotonic)
-        self._distrust = ""
-        self._refusal_said = False
-        with self._state:
-            self._subscriptions.connected(session_present=connection.session_present)
-            self._connected = True
-            self._ending = None
-            self._state.notify_all()
-        self._pump_subscriptions(connection)
-        self._call(self._on_connect)
-
-    def _pump(self, connection: Connection) -> None:
-        self._pump_subscriptions(connection)
-        while (message := self._outbox.take(receive_maximum=connection.receive_maximum)) is not None:
-            limit = self.max_packet_bytes
-            if limit is not None and _packet_bytes(message.topic, message.payload) > limit:
-                # Queued while the limit was not known.
-                _log.error(
-                    "a message of %d bytes on %s is too large for broker %s and is dropped",
-                    len(message.payload),
-                    message.topic,
-                    self._address,
-                )
-                self._outbox.done(message)
-                continue
-            expiry_s = None if message.expires_at is None else message.expires_at - time.monotonic()
-            connection.publish(message, expiry_s=expiry_s)
-            if message.qos:
-                self._unacknowledged.sent(message)
-            self._bytes_sent += len(message.payload)
-
-    def _pump_subscriptions(self, connection: Connection) -> None:
-        with self._state:
-            if drop := self._subscriptions.to_unsubscribe():
-                connection.unsubscribe(drop)
-                self._subscriptions.withdrawn(drop)
-            if want := self._subscriptions.to_subscribe():
-                self._subscriptions.asked(connection.subscribe(want), tuple(want))
-
-    def _receive(self, message: Message) -> None:
-        self._bytes_received += len(message.payload)
-        self._call(self._deliver, message)
-
-    def _sent(self, message: Outgoing, code: ReasonCode) -> None:
-        if code.is_failure and not self._refusal_said:
-            # Whoever may not write one chunk may not write the next hundred.
-            self._refusal_said = True
-            _log.warning(
-                "broker %s refused a message on %s: %s; what else it refuses on this connection is not told",
-                self._address,
-                message.topic,
-                code,
-            )
-        self._unacknowledged.came(message)
-        self._outbox.done(message)
-
-    def _subscribed(self, packet: int, codes: Sequence[ReasonCode]) -> None:
-        with self._state:
-            refused = self._subscriptions.granted(packet, [code.is_failure for code in codes])
-            self._state.notify_all()
-        if refused:
-            _log.warning("broker %s does not let this client hear %s", self._address, ", ".join(refused))
-
-    def _current_will(self) -> Will | None:
-        if not callable(self._will):
-            return self._will
-        try:
-            return self._will()
-        except Exception:
-            _log.exception("the will of the MQTT link could not be made; connecting without one")
-            return None
-
-    def _call(self, callback: Callable[..., None], *arguments: object) -> None:
-        try:
-            callback(*arguments)
-        except Exception:
-            _log.exception("a callback of the MQTT link failed")
-
-
-def _packet_bytes(topic: str, payload: bytes) -> int:
-    return _PACKET_OVERHEAD_BYTES + len(topic.encode()) + len(payload)
+        ending = self._network.ending
+        return ending is not None and ending.cause is Cause.REFUSED

@@ -15,7 +15,7 @@ import pytest
 from deploy.brokers import RunningBroker, start_broker
 from deploy.brokers.embedded import installed
 from deploy.brokers.mosquitto import executable
-from shared.mqtt import Backoff, Will
+from shared.mqtt import Backoff, Message, Will
 from tests.broker_fixtures import DEADLINE_S, Ear
 
 CHUNK_BYTES = 96 * 1024
@@ -178,8 +178,11 @@ def test_a_question_and_its_answer_take_no_delayed_acknowledgement(
     any_broker: RunningBroker, fleet_id: str, ear: MakeEar
 ) -> None:
     """The quickest of twenty round trips is far below the 40 ms that Nagle's algorithm or a delayed ACK would cost."""
-    server = ear(any_broker.address)
-    server.link._deliver = lambda message: server.link.publish(f"{fleet_id}/reply", message.payload)
+
+    def answer(message: Message) -> None:
+        server.link.publish(f"{fleet_id}/reply", message.payload)
+
+    server = ear(any_broker.address, on_message=answer)
     server.up(f"{fleet_id}/want")
     device = ear(any_broker.address).up(f"{fleet_id}/reply")
     trips_s = []
