@@ -174,6 +174,12 @@ def access_list(fleet: str, *, revoked: Iterable[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def is_access_list(data: bytes) -> bool:
+    """Whether these bytes are an access list to its last line, and Mosquitto understands each."""
+    *rules, end = data.decode("utf-8", "replace").rstrip("\n").split("\n")
+    return end == _END and all(_RULE.match(line) for line in rules)
+
+
 def take_lists(source: Path, folder: Path) -> str:
     """Copy what a Mosquitto reads again at SIGHUP to where it reads it, all of it or nothing.
 
@@ -199,8 +205,7 @@ def take_lists(source: Path, folder: Path) -> str:
             if name != PASSWORDS:
                 return f"{source / name} cannot be read: {error.strerror or error}"
             lists[name] = b""
-    *rules, end = lists[ACCESS_LIST].decode("utf-8", "replace").rstrip("\n").split("\n")
-    if end != _END or not all(_RULE.match(line) for line in rules):
+    if not is_access_list(lists[ACCESS_LIST]):
         return (
             f"{source / ACCESS_LIST} is not whole, or not as inkfleet fleet writes it; copy it anew, "
             "or have inkfleet fleet renew broker write it"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+
+from shared.errors import SettingsError
 
 if TYPE_CHECKING:
     from deploy.enrolment.fleet_folder import FleetFolder
@@ -109,10 +112,10 @@ def enroll(devices: tuple[str, ...], *, folder: Path, out: Path | None, days: in
     click.echo(_to_copy(files[0]))
     click.echo(f"the aggregator's machine needs {folder}/aggregator/roster.json again")
     if password:
-        click.echo(f"the broker's machine needs {folder}/broker/passwords again; {_RELOAD}")
+        click.echo(f"the broker's machine needs {folder}/broker/ again; {_RELOAD}")
     if back:
         click.echo(
-            f"{', '.join(back)} had been revoked: the broker's machine needs {folder}/broker/acl again; "
+            f"{', '.join(back)} had been revoked: the broker's machine needs {folder}/broker/ again; "
             "then restart the broker, which ends connections of before"
         )
 
@@ -183,9 +186,30 @@ def renew(
         click.echo(f"the aggregator's machine needs {folder}/aggregator/roster.json again")
     if at_once:
         click.echo(
-            f"what it had is revoked; for that to take hold, copy {folder}/broker/crl.pem and passwords to the "
-            "broker's machine, and restart the broker: it keeps connections that stand, and this name is still good"
+            f"what it had is revoked; for that to take hold, copy {folder}/broker/ to the broker's machine, and "
+            "restart the broker: it keeps connections that stand, and this name is still good"
         )
+
+
+@group.command("check")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("fleet/broker"))
+def check(folder: Path) -> None:
+    """Look whether the broker's files, where they were made or where they were copied, are whole and go together.
+
+    FOLDER is the folder broker/ of a fleet, or a copy (default: fleet/broker). Do it before a running broker is told to
+    read them: Mosquitto that finds a damaged list goes on without one.
+
+    Example: inkfleet fleet check /etc/mosquitto/inkfleet
+    """
+    from deploy.brokers.file_set import faults, summary
+
+    found = faults(folder, now=datetime.now(UTC))
+    for fault in found:
+        click.echo(f"fault: {fault}", err=True)
+    if found:
+        count = f"{len(found)} fault{'' if len(found) == 1 else 's'}"
+        raise SettingsError(f"{folder} has {count}; let no broker read it")
+    click.echo(f"{folder} is whole: {summary(folder)}")
 
 
 @group.command("list")
@@ -243,7 +267,7 @@ def _to_copy(file: Path) -> str:
 
 def _lists_to_copy(folder: Path) -> str:
     return (
-        f"  broker:      copy {folder}/broker/acl, crl.pem and passwords; {_RELOAD}\n"
+        f"  broker:      copy {folder}/broker/; {_RELOAD}\n"
         f"  aggregator:  copy {folder}/aggregator/roster.json; it is read again by itself\n"
         "From then on the broker lets nothing of it through, also over a connection that it still has."
     )

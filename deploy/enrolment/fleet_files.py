@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from deploy.brokers import secure_files
+from deploy.brokers import file_set, secure_files
 from deploy.enrolment.certificates import Authority, certificate_pem
 from deploy.enrolment.names import BROKER
 from deploy.enrolment.record import FleetRecord
@@ -86,6 +86,9 @@ def publish(folder: Path, authority: Authority, record: FleetRecord, listed: Ros
     _write_if_changed(broker / secure_files.PASSWORDS, secure_files.password_file(record.passwords))
     write_bytes(broker / secure_files.REVOKED, authority.revocation_list(revoked, now=now), mode=0o600)
     write_bytes(broker / secure_files.CA, certificate_pem(authority.certificate), mode=0o600)
+    _write_if_changed(broker / file_set.DROP_IN, file_set.drop_in(record.broker_folder))
+    # Last: whoever copies the folder meanwhile has files that do not go together, and is told so.
+    write_bytes(broker / file_set.CHECKSUMS, file_set.checksums(broker).encode(), mode=0o600)
     listed.save(folder / AGGREGATOR / roster.FILE_NAME)
 
 
