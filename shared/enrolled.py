@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import threading
@@ -16,11 +17,15 @@ from shared.signing import Credentials, KeyCheck, KeySeal
 from shared.topics import Topics
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     from shared.identity import Identity
     from shared.identity_file import Role
     from shared.roster import Member, Roster
 
 _log = logging.getLogger(__name__)
+
+_RUNS_WITH_FORMER = "runs with an identity that was revoked or has expired; start it with its new one"
 
 
 def fill_in(values: Any, *, role: Role) -> Any:
@@ -138,6 +143,9 @@ def aggregator_credentials(identity: Path | None) -> Credentials:
 class RosterCheck:
     """Checks what devices say against the roster, which is read again when its file changes. Use it from any thread.
 
+    A device that was renewed may run on with what it had before. Once that is good no more, it is turned away like one
+    that was revoked, until it signs with something that is.
+
     Args:
         roster: of the devices.
         fleet: the fleet's name.
@@ -151,6 +159,8 @@ class RosterCheck:
         self._topics = Topics(fleet)
         self._clock = clock
         self._lock = threading.Lock()
+        # The key that each device signed with last, as far as is known.
+        self._signed_with: dict[str, bytes] = {}
 
     def check(self, topic: str, payload: bytes) -> None:
         """Return if a device's message is signed with one of the keys that it was enrolled with.
@@ -165,19 +175,34 @@ class RosterCheck:
             raise ProtocolError(f"{topic}: device {device} {reason}")
         assert member is not None
         keys = member.keys(now=now)
-        for key in keys[:-1]:
+        fault = ProtocolError(topic)
+        for key in keys:
             try:
                 KeyCheck(lambda _, key=key: key).check(topic, payload)  # type: ignore[misc]
-            except ProtocolError:
+            except ProtocolError as error:
+                fault = error
                 continue
+            self._signed_with[device] = key.public_bytes_raw()
             return
-        KeyCheck(lambda _: keys[-1]).check(topic, payload)
+        if device not in self._signed_with and (former := _signer(member, topic, payload)):
+            # It said nothing to us while that was good. (Had it signed with what is, nothing old would undo it.)
+            self._signed_with[device] = former
+        raise fault
 
     def turned_away(self, devices: Iterable[str]) -> dict[str, str]:
-        """Return those of these devices that are not on the roster, were revoked, or have let it expire."""
+        """Return those of these devices that are not on the roster, were revoked, or have let it expire.
+
+        And those that signed last with a key that was revoked or has expired, though they have another.
+        """
         now = self._clock()
-        reasons = {device: _why_not(member, now=now) for device, member in self._members(devices).items()}
-        return {device: reason for device, reason in reasons.items() if reason}
+        reasons: dict[str, str] = {}
+        for device, member in self._members(devices).items():
+            reason, key = _why_not(member, now=now), self._signed_with.get(device)
+            if not reason and member is not None and key is not None and key not in _raw(member.keys(now=now)):
+                reason = _RUNS_WITH_FORMER
+            if reason:
+                reasons[device] = reason
+        return reasons
 
     def _members(self, devices: Iterable[str]) -> dict[str, Member | None]:
         """Look devices up in the roster as its file has it now."""
@@ -187,6 +212,19 @@ class RosterCheck:
             except SettingsError as error:
                 _log.warning("%s; the roster that was read before still holds", error)
             return {device: self._roster.get(device) for device in devices}
+
+
+def _signer(member: Member, topic: str, payload: bytes) -> bytes | None:
+    """Return which of all keys that a device was ever given it signed a message with."""
+    for one in member.credentials:
+        with contextlib.suppress(ProtocolError):
+            KeyCheck(lambda _, key=one.key: key).check(topic, payload)  # type: ignore[misc]
+            return one.key.public_bytes_raw()
+    return None
+
+
+def _raw(keys: Iterable[Ed25519PublicKey]) -> set[bytes]:
+    return {key.public_bytes_raw() for key in keys}
 
 
 def _why_not(member: Member | None, *, now: datetime) -> str:

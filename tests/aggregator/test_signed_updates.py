@@ -229,6 +229,44 @@ def test_a_round_does_not_wait_for_a_device_that_was_revoked(
         second.set()
 
 
+def test_a_round_does_not_wait_for_a_device_that_runs_on_with_what_was_revoked(
+    serve: Callable[..., Serving], join: Callable[..., FakeDevice], fleet_id: str, tmp_path: Path
+) -> None:
+    """Renewed at once, its name is good: what it is sending is refused, and with its new key it is in again."""
+    enrolled = _Enrolled(tmp_path / "roster.json", fleet=fleet_id)
+    held, second = threading.Event(), threading.Event()
+    join(
+        "ann",
+        key=KEYS["ann"],
+        before_upload=lambda manifest: (held if manifest.round == 1 else second).wait(DEADLINE_S),
+    )
+    bob = join("bob", key=KEYS["bob"])
+    send = bob._send_chunk
+    bob._send_chunk = lambda manifest, data, index: None if index else send(manifest, data, index)  # type: ignore[method-assign]
+    running = serve(check=enrolled.check, rounds=3, min_devices=2, quorum=1, quiet_s=0.2, deadline_s=3600.0)
+    try:
+        assert bob.replies.get(timeout=DEADLINE_S).verdict == "lacking"
+        anew = Ed25519PrivateKey.generate()
+        revoked = _member("bob", KEYS["bob"], revoked=datetime(2026, 1, 1, tzinfo=UTC))
+        enrolled.members["bob"] = Member("bob", _member("bob", anew).credentials + revoked.credentials)
+        enrolled.save()
+        refused = running.until("update", words="its new one")
+        assert (refused["device"], refused["verdict"]) == ("bob", "rejected")
+        assert running.until("expelled", words="its new one")["device"] == "bob"
+        held.set()
+        assert running.until("opened")["invited"] == ["ann"]
+        bob.stop()
+        join("bob", key=anew)
+        while running.until("device")["device"] != "bob":
+            pass
+        second.set()
+        assert running.until("opened")["invited"] == ["ann", "bob"]
+        assert running.end().finished
+    finally:
+        held.set()
+        second.set()
+
+
 def test_an_update_on_its_way_is_refused_when_its_device_is_revoked(
     serve: Callable[..., Serving], join: Callable[..., FakeDevice], fleet_id: str, tmp_path: Path
 ) -> None:

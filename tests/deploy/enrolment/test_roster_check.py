@@ -90,6 +90,44 @@ def test_a_renewed_device_is_taken_with_either_key(fleet: FleetFolder, check: Ro
         check.check(TOPIC, new)
 
 
+def test_a_renewed_device_that_runs_on_with_what_was_revoked_is_turned_away(
+    fleet: FleetFolder, check: RosterCheck, clock: Clock
+) -> None:
+    """As long as it signs with that, and where it is first heard of then as well; with its new key it is back."""
+    old, other = signed(fleet, "kitchen"), TOPICS.update("garden")
+    check.check(TOPIC, old)
+    check.check(other, signed(fleet, "garden", other))
+    fleet.renew("kitchen", at_once=True)
+    later = RosterCheck(
+        Roster(fleet.folder / "aggregator" / "roster.json", fleet="school"), fleet="school", clock=clock
+    )
+    assert not later.turned_away(["kitchen"])
+    for one in (check, later):
+        with pytest.raises(ProtocolError, match="signature does not fit"):
+            one.check(TOPIC, old)
+        away = one.turned_away(["kitchen", "garden"])
+        assert set(away) == {"kitchen"}
+        assert "start it with its new one" in away["kitchen"]
+    new = signed(fleet, "kitchen")
+    for one in (check, later):
+        one.check(TOPIC, new)
+        # Kept and said again by whoever still has it, it does not turn away the device that is here.
+        with pytest.raises(ProtocolError, match="signature does not fit"):
+            one.check(TOPIC, old)
+        assert not one.turned_away(["kitchen", "garden"])
+
+
+def test_a_renewed_device_that_runs_on_until_it_expires_is_turned_away(
+    fleet: FleetFolder, check: RosterCheck, clock: Clock
+) -> None:
+    """Its new credential is good, and elsewhere."""
+    check.check(TOPIC, signed(fleet, "kitchen"))
+    fleet.renew("kitchen", days=200)
+    assert not check.turned_away(["kitchen"])
+    clock.now = NOW + timedelta(days=101)
+    assert set(check.turned_away(["kitchen"])) == {"kitchen"}
+
+
 def test_an_aggregator_without_its_roster_does_not_begin(fleet: FleetFolder) -> None:
     """It would take nothing from anybody, and say so message by message."""
     assert aggregator_credentials(fleet.folder / "aggregator").enrolled
