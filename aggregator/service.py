@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from aggregator.acceptance import Bounds
 from aggregator.aggregation import aggregation_for
 from aggregator.awake_clock import AwakeClock
 from aggregator.broadcast import Broadcast
 from aggregator.checkpoints import Checkpoints
-from aggregator.coordinator import Coordinator, Parts
+from aggregator.coordinator import Coordinator
 from aggregator.evaluation import Evaluator
 from aggregator.events import Event, EventLog, rewrite_metrics
-from aggregator.inbox import Inbox
+from aggregator.fleet_link import FleetLink
+from aggregator.loop import Loop
+from aggregator.news import Said, Scored
+from aggregator.parts import Parts
 from aggregator.patience import Patience
 from aggregator.recovery import Recovered, RunCard, fault, recover
 from aggregator.run import Run, begin, new_run_name, resume, shapes_of
@@ -29,29 +30,19 @@ from aggregator.settings import AggregatorSettings
 from aggregator.spool import Spool
 from aggregator.standing import Lookout
 from aggregator.store import DATABASE, DamagedError, Store
-from aggregator.workbench import Broke, Outcome, Workbench
+from aggregator.workbench import Broke, Workbench
 from shared.dataset import Dataset
-from shared.errors import BrokerError, ProtocolError, StorageError
+from shared.errors import StorageError
 from shared.files import remove_unfinished
 from shared.folder_lock import FolderLock
-from shared.messages import Score, ServerState, decode
-from shared.mqtt import Message, MqttLink, OutboxBounds, Silence, Will
+from shared.messages import Score
+from shared.mqtt import MqttLink
 from shared.rising_numbers import RisingNumbers
 from shared.signing import Credentials
 from shared.tensors import MAX_HEADER_BYTES
-from shared.topics import Topics, check_name
+from shared.topics import Topics
 from shared.transfer import chunk_bytes_for
 from tflite_models.bundle import ModelBundle
-
-# How soon the loop notices that it is to stop.
-_STOP_LATENCY_S = 0.1
-# What may wait for the loop, of all devices and of one, see `Inbox`.
-_INBOX_BYTES = 256 * 1024 * 1024
-_LANE_BYTES = 16 * 1024 * 1024
-# Whoever holds the broker may announce aggregators without end: the log is told of so many.
-_MOST_RIVALS = 100
-# Small, so that a control message never waits behind more than this of a broadcast.
-_OUTBOX = OutboxBounds(messages=64, size_bytes=1024 * 1024)
 
 
 @dataclass(frozen=True)
@@ -72,31 +63,6 @@ class RunSummary:
     weights_sha256: str
     weights: Path
     score: Score | None
-
-
-@dataclass(frozen=True)
-class _LinkUp:
-    session: int
-
-
-@dataclass(frozen=True)
-class _LinkDown:
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Scored:
-    round: int
-    score: Score | Exception
-
-
-@dataclass(frozen=True)
-class _Said:
-    kind: str
-    fields: dict[str, Any]
-
-
-_Item = Message | Outcome | _LinkUp | _LinkDown | _Scored | _Said
 
 
 class Aggregator:
@@ -137,16 +103,8 @@ class Aggregator:
         self._on_event = on_event
         self._clock = AwakeClock(clock)
         self._wall_clock = wall_clock
-        self._topics = Topics(settings.fleet)
-        self._inbox: Inbox[_Item] = Inbox(most_bytes=_INBOX_BYTES, lane_bytes=_LANE_BYTES, crowded=self._crowded)
-        self._session = 0
-        # Our own, and those of rivals that were told of.
-        self._sessions: set[int] = set()
-        self._rivals = 0
-        # What is said on the workbench's thread is told on the loop's.
-        self._workbench_patience = Patience(
-            say=lambda kind, **fields: self._inbox.put(_Said(kind, fields)), stop=threading.Event()
-        )
+        self._fleet = FleetLink(settings, seal=self._credentials.seal, wall_clock=wall_clock)
+        self._inbox = self._fleet.inbox
 
     def run(self, stop: threading.Event) -> RunSummary:
         """Run all rounds, or until ``stop`` is set. The calling thread is the loop.
@@ -164,18 +122,7 @@ class Aggregator:
         settings = self._settings
         with contextlib.ExitStack() as stack:
             stack.enter_context(FolderLock(settings.folder, holder="aggregator"))
-            evaluator = None
-            if self._test is not None:
-                evaluator = Evaluator(
-                    self._model,
-                    test=self._test if callable(self._test) else partial(_given, self._test),
-                    on_score=lambda number, score: self._inbox.put(_Scored(number, score)),
-                )
-                stack.callback(evaluator.stop)
-                if settings.resume:
-                    evaluator.load_beside()
-                else:
-                    evaluator.load()
+            evaluator = self._open_evaluator(stack)
             log = EventLog(settings.folder, listener=self._on_event)
             patience = Patience(say=log.say, stop=stop)
             checkpoints = Checkpoints(settings.folder / "checkpoints")
@@ -187,9 +134,9 @@ class Aggregator:
             stack.enter_context(log)
             if recovered is not None:
                 log.say("recovered", run=recovered.run, round=recovered.round, reason=recovered.reason)
-            link = self._connect(stack, stop)
+            link = self._fleet.connect(stack, stop)
             if link is None:
-                return self._never_began()
+                return RunSummary("", 0, False, "", settings.folder / "weights.safetensors", None)
             run = self._begin(store, checkpoints)
             open_round = run.resume.open
             spool.keep_only(
@@ -201,33 +148,8 @@ class Aggregator:
                 samples_slack=settings.samples_slack,
                 max_norm_l2=settings.max_update_norm,
             )
-            workbench = Workbench(
-                spool=spool,
-                checkpoints=checkpoints,
-                aggregation=aggregation_for(
-                    weighting=settings.weighting,
-                    sample_cap=settings.sample_cap,
-                    rule=settings.aggregation,
-                    byzantine=settings.byzantine,
-                    clip_update_norm=settings.clip_update_norm,
-                    clip_to_median=settings.clip_to_median,
-                ),
-                bounds=bounds,
-                post=self._inbox.put,
-                patience=self._workbench_patience,
-            )
-            stack.callback(workbench.stop)
-            stack.callback(self._workbench_patience.give_up)
-            sender = Sender(
-                link,
-                topics=self._topics,
-                broadcast=Broadcast(gather_s=settings.gather_ms / 1000),
-                clock=self._clock,
-                on_failure=lambda error: self._inbox.put(Broke(error)),
-                seal=self._credentials.seal,
-            )
-            sender.start()
-            stack.callback(self._say_goodbye, link, sender)
+            workbench = self._open_workbench(stack, spool=spool, checkpoints=checkpoints, bounds=bounds)
+            sender = self._open_sender(stack, link)
             coordinator = Coordinator(
                 settings,
                 model=self._model,
@@ -249,7 +171,17 @@ class Aggregator:
                 clock=self._clock,
                 wall_clock=self._wall_clock,
             )
-            self._loop(coordinator, link=link, sender=sender, log=log, run=run, stop=stop)
+            Loop(
+                settings,
+                coordinator=coordinator,
+                run=run,
+                fleet=self._fleet,
+                link=link,
+                sender=sender,
+                log=log,
+                clock=self._clock,
+                lookout=self._lookout,
+            ).run(stop)
             finished = coordinator.finished_at is not None
             return RunSummary(
                 run=run.run,
@@ -261,6 +193,64 @@ class Aggregator:
                 ),
                 score=coordinator.last_score,
             )
+
+    def _open_evaluator(self, stack: contextlib.ExitStack) -> Evaluator | None:
+        """Load the test data, if there are any.
+
+        Raises:
+            DataError: they have no sample of the model's labels.
+        """
+        if self._test is None:
+            return None
+        evaluator = Evaluator(
+            self._model,
+            test=self._test if callable(self._test) else partial(_given, self._test),
+            on_score=lambda number, score: self._inbox.put(Scored(number, score)),
+        )
+        stack.callback(evaluator.stop)
+        if self._settings.resume:
+            evaluator.load_beside()
+        else:
+            evaluator.load()
+        return evaluator
+
+    def _open_workbench(
+        self, stack: contextlib.ExitStack, *, spool: Spool, checkpoints: Checkpoints, bounds: Bounds
+    ) -> Workbench:
+        settings = self._settings
+        # What is said on the workbench's thread is told on the loop's.
+        patience = Patience(say=lambda kind, **fields: self._inbox.put(Said(kind, fields)), stop=threading.Event())
+        workbench = Workbench(
+            spool=spool,
+            checkpoints=checkpoints,
+            aggregation=aggregation_for(
+                weighting=settings.weighting,
+                sample_cap=settings.sample_cap,
+                rule=settings.aggregation,
+                byzantine=settings.byzantine,
+                clip_update_norm=settings.clip_update_norm,
+                clip_to_median=settings.clip_to_median,
+            ),
+            bounds=bounds,
+            post=self._inbox.put,
+            patience=patience,
+        )
+        stack.callback(workbench.stop)
+        stack.callback(patience.give_up)
+        return workbench
+
+    def _open_sender(self, stack: contextlib.ExitStack, link: MqttLink) -> Sender:
+        sender = Sender(
+            link,
+            topics=Topics(self._settings.fleet),
+            broadcast=Broadcast(gather_s=self._settings.gather_ms / 1000),
+            clock=self._clock,
+            on_failure=lambda error: self._inbox.put(Broke(error)),
+            seal=self._credentials.seal,
+        )
+        sender.start()
+        stack.callback(self._fleet.say_goodbye, link, sender)
+        return sender
 
     def _recover(self, checkpoints: Checkpoints) -> Recovered | None:
         """Look at the database; where it cannot be trusted, a run that is resumed goes on from its last checkpoint.
@@ -298,156 +288,6 @@ class Aggregator:
         return begin(
             self._settings, model=self._model, store=store, checkpoints=checkpoints, now_unix_s=self._wall_clock()
         )
-
-    def _never_began(self) -> RunSummary:
-        return RunSummary("", 0, False, "", self._settings.folder / "weights.safetensors", None)
-
-    # -- the link -----------------------------------------------------------------------------------------------------
-
-    def _connect(self, stack: contextlib.ExitStack, stop: threading.Event) -> MqttLink | None:
-        """Reach the broker within the time there is for it; None if we are to stop before.
-
-        Raises:
-            BrokerError: it is absent or refuses us.
-        """
-        settings = self._settings
-        link = MqttLink(
-            settings.broker_address(),
-            client_id=f"{check_name(settings.fleet, what='fleet')}-aggregator-{time.time_ns() % 10**9}",
-            on_message=self._on_message,
-            on_connect=lambda: self._inbox.put(_LinkUp(self._session)),
-            on_disconnect=lambda reason: self._inbox.put(_LinkDown(reason)),
-            will=self._will,
-            bounds=_OUTBOX,
-        )
-        link.subscribe(self._topics.device_states(), self._topics.server_state, qos=0)
-        link.subscribe(*self._topics.from_devices())
-        link.start()
-        stack.callback(link.stop)
-        give_up_at = time.monotonic() + settings.connect_s
-        while not stop.is_set():
-            slice_s = min(0.25, max(0.01, give_up_at - time.monotonic()))
-            began = time.monotonic()
-            try:
-                link.wait_connected(slice_s)
-            except BrokerError:
-                # A refusal comes before the time is up.
-                refused = time.monotonic() - began < 0.9 * slice_s
-                if refused or time.monotonic() >= give_up_at:
-                    raise
-                continue
-            if link.flush(10.0) and link.refused_filters:
-                raise BrokerError(
-                    f"broker {link.address} does not let us subscribe to {min(link.refused_filters)}; "
-                    "look at its access control list"
-                )
-            return link
-        return None
-
-    def _will(self) -> Will:
-        """A new connection has a new session number, so that the death of the old one is told apart."""
-        self._session = max(self._session + 1, int(self._wall_clock() * 1000))
-        self._sessions.add(self._session)
-        topic = self._topics.server_state
-        state = ServerState(online=False, session=self._session).encode()
-        return Will(topic, self._credentials.seal.sign(topic, state))
-
-    def _say_goodbye(self, link: MqttLink, sender: Sender) -> None:
-        state = ServerState(online=False, session=self._session)
-        sender.control(self._topics.server_state, state.encode(), retain=True)
-        sender.stop(timeout_s=2.0)
-        if link.connected:
-            link.flush(2.0)
-
-    def _on_message(self, message: Message) -> None:
-        """On the network thread: leave the message for the loop, unless too much is there already.
-
-        Only presence is retained by right. What a device has the broker keep of anything else comes again at every
-        subscription; the access list cannot forbid it (Mosquitto's knows topics, not flags).
-        """
-        if message.retain and not message.topic.endswith("/state"):
-            return
-        # fl/v1/FLEET/device/NAME/…; the aggregator's own state has a lane as well.
-        self._inbox.hear(message, device="/".join(message.topic.split("/", 5)[3:5]))
-
-    def _crowded(self, lane: str) -> None:
-        """On the network thread: one device sends more than is worked off."""
-        device = lane.removeprefix("device/")[:64]
-        reason = f"device {device!r} sends more than can be looked at; its surplus is passed over from here on"
-        self._inbox.put(_Said("dropped", {"reason": reason, "count": 1}))
-
-    def _look_for_rival(self, message: Message, log: EventLog) -> None:
-        """Two aggregators of one fleet would overwrite each other's rounds: a person is to know."""
-        with contextlib.suppress(ProtocolError):
-            state = decode(ServerState, message.payload, topic=message.topic)
-            if state.online and state.session not in self._sessions and self._rivals < _MOST_RIVALS:
-                self._sessions.add(state.session)
-                self._rivals += 1
-                log.say("rival", fleet=self._settings.fleet, session=state.session)
-
-    # -- the loop -----------------------------------------------------------------------------------------------------
-
-    def _loop(
-        self,
-        coordinator: Coordinator,
-        *,
-        link: MqttLink,
-        sender: Sender,
-        log: EventLog,
-        run: Run,
-        stop: threading.Event,
-    ) -> None:
-        started = blocked = False
-        silence = Silence()
-        while not stop.is_set() and not coordinator.done:
-            if coordinator.finished_at is not None:
-                # What is left is to serve the last weights, and no broker is waited for with that.
-                self._clock.release()
-            self._lookout.answer(coordinator.standing)
-            timeout_s = _STOP_LATENCY_S
-            if not blocked:
-                timeout_s = min(max(coordinator.wake_at - self._clock(), 0.0), timeout_s)
-            try:
-                item = self._inbox.get(timeout=timeout_s)
-            except queue.Empty:
-                if not coordinator.collecting:
-                    silence.heard(self._clock())
-                elif link.connected and silence.over(self._clock()):
-                    link.reconnect("no device has said anything for a while; connecting anew")
-                if started and not blocked and self._clock() >= coordinator.wake_at:
-                    coordinator.tick()
-                continue
-            if isinstance(item, Message):
-                if not item.retain:
-                    silence.heard(self._clock())
-                if item.topic == self._topics.server_state:
-                    self._look_for_rival(item, log)
-                else:
-                    coordinator.message(item)
-            elif isinstance(item, _LinkUp):
-                self._clock.release()
-                state = ServerState(online=True, session=item.session)
-                sender.control(self._topics.server_state, state.encode(), retain=True)
-                if not started:
-                    started = True
-                    log.say("listening", run=run.run, fleet=self._settings.fleet, round=run.resume.committed + 1)
-                    coordinator.start()
-                else:
-                    log.say("broker", connected=True, reason="")
-                    coordinator.link_up()
-            elif isinstance(item, _LinkDown):
-                self._clock.hold()
-                log.say("broker", connected=False, reason=item.reason)
-            elif isinstance(item, _Scored):
-                coordinator.score(item.round, item.score)
-            elif isinstance(item, _Said):
-                # An update that came in time and finds no room on the disk must not miss the deadline by that.
-                blocked = item.kind == "blocked" or (blocked and item.kind != "unblocked")
-                log.say(item.kind, **item.fields)
-            else:
-                coordinator.outcome(item)
-            if started and not blocked and self._clock() >= coordinator.wake_at:
-                coordinator.tick()
 
 
 def _given(test: Dataset) -> Dataset:

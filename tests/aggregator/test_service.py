@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from aggregator.broadcast import Broadcast
+from aggregator.fleet_link import FleetLink
 from aggregator.reception import Reception
 from aggregator.run import shapes_of
 from aggregator.sender import Sender
@@ -673,7 +674,7 @@ def test_rivals_without_end_do_not_fill_the_log(
     serve: Callable[..., Running], devices: Callable[..., FakeDevice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log is told of the first rivals, of each of them once."""
-    monkeypatch.setattr("aggregator.service._MOST_RIVALS", 3)
+    monkeypatch.setattr("aggregator.fleet_link._MOST_RIVALS", 3)
     device = devices("a")
     running = serve(rounds=1, min_devices=2)
     running.until("device", device="a")
@@ -754,20 +755,20 @@ def test_a_device_that_floods_holds_up_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its surplus is dropped and said once by its name; the round of the others goes on."""
-    monkeypatch.setattr("aggregator.service._LANE_BYTES", 4096)
-    look, tell, crowded = Reception.message, Aggregator._crowded, threading.Event()
+    monkeypatch.setattr("aggregator.fleet_link._LANE_BYTES", 4096)
+    look, tell, crowded = Reception.message, FleetLink._crowded, threading.Event()
 
     def look_slowly(self: Reception, message: Message, **more: Any) -> Any:
         if "/eve/" in message.topic:
             crowded.wait(DEADLINE_S)
         return look(self, message, **more)
 
-    def tell_us(self: Aggregator, lane: str) -> None:
+    def tell_us(self: FleetLink, lane: str) -> None:
         tell(self, lane)
         crowded.set()
 
     monkeypatch.setattr(Reception, "message", look_slowly)
-    monkeypatch.setattr(Aggregator, "_crowded", tell_us)
+    monkeypatch.setattr(FleetLink, "_crowded", tell_us)
     topics = Topics(fleet_id)
     attacker = ear(mosquitto.address).up()
     may = threading.Event()
