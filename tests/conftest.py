@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests import ports
 from tests.broker_fixtures import any_broker, ear, embedded_broker, fleet_id, mosquitto
 from tests.browser_fixtures import browser, open_page
 
@@ -44,7 +44,4 @@ def handwriting() -> Path:
 @pytest.fixture
 def unused_port() -> int:
     """A TCP port of the loopback address that nothing listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    return ports.unused_port()

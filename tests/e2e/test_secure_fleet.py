@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from deploy.brokers.mosquitto import executable as mosquitto_executable
-from deploy.brokers.running import free_port
 from deploy.enrolment import FleetFolder
 from shared.handwriting import generate
 from shared.labels import label_set
+from tests import ports
 from tests.e2e.conftest import Command
 
 pytestmark = [
@@ -32,7 +32,7 @@ def test_an_enrolled_fleet_learns_over_tls(inkfleet: Callable[..., Command], tmp
         hands.take(hands.writers == writer).save(tmp_path / f"{name}.npz")
     long_ago = datetime.now(UTC) - timedelta(days=30)
     FleetFolder(tmp_path / "fleet", clock=lambda: long_ago).init(
-        fleet="school", hosts=("localhost",), port=unused_port, password_port=free_port(), days=60
+        fleet="school", hosts=("localhost",), port=unused_port, password_port=ports.unused_port(), days=60
     )
     FleetFolder(tmp_path / "fleet", clock=lambda: long_ago).enroll(["porch"], days=3)
     assert inkfleet("fleet", "enroll", "kitchen", "--out", "kitchen.pem").end() == 0

@@ -14,10 +14,10 @@ from cryptography import x509
 
 from deploy.brokers import RunningBroker, start_secure_mosquitto
 from deploy.brokers.mosquitto import executable as mosquitto_executable
-from deploy.brokers.running import free_port
 from deploy.enrolment import FleetFolder
 from shared.identity import Identity
 from tests.broker_fixtures import Ear
+from tests.ports import unused_port
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 """The time of fixture `fleet`."""
@@ -51,7 +51,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureFleet]:
         pytest.skip(message)
     home = tmp_path_factory.mktemp("secure")
     folder = FleetFolder(home / "fleet")
-    port, password_port = free_port(), free_port()
+    port, password_port = unused_port(), unused_port()
     folder.init(fleet="school", hosts=("localhost", "127.0.0.1"), port=port, password_port=password_port)
     folder.enroll(["kitchen", "garden", "porch"])
     folder.enroll(["attic"], password=True)

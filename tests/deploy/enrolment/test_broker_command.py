@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy.brokers.running import free_port
 from deploy.enrolment import FleetFolder
 from shared.errors import BrokerError
 from shared.identity import Identity
@@ -19,6 +18,7 @@ from shared.mqtt import BrokerAddress
 from shared.mqtt.tls import shake_hands
 from tests.broker_fixtures import DEADLINE_S, Ear
 from tests.deploy.enrolment.conftest import SecureFleet
+from tests.ports import unused_port
 
 pytestmark = pytest.mark.xdist_group("secure-broker")
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.xdist_group("secure-broker")
 def school(secure: SecureFleet, tmp_path: Path) -> FleetFolder:
     """A fleet with two devices, and no broker yet."""
     made = FleetFolder(tmp_path / "fleet")
-    made.init(fleet="school", hosts=("localhost",), port=free_port())
+    made.init(fleet="school", hosts=("localhost",), port=unused_port())
     made.enroll(["kitchen", "garden"])
     return made
 
