@@ -123,7 +123,13 @@ def test_an_interrupt_does_not_wait_for_values() -> None:
     announcer.add(a_frame("1"))
     announcer.add(a_frame("2"))
     assert busy.wait(WAIT_S)
-    threading.Timer(0.01, go_on.set).start()
+
+    def go_on_when_it_leaves() -> None:
+        while not announcer._hurried:
+            go_on.wait(0.001)
+        go_on.set()
+
+    threading.Thread(target=go_on_when_it_leaves, daemon=True).start()
     announcer.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert solved == ["1"]
 
