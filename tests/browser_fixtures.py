@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WATCH_CSP = "addEventListener('securitypolicyviolation', (e) => console.error('CSP: ' + e.violatedDirective));"
 
+PATIENCE_MS = 60_000
+"""A machine that has much else to do is no failure."""
+
 Open = Callable[..., Any]
 
 
@@ -28,9 +31,9 @@ def browser() -> Iterator[Any]:
             pytest.fail(message)
         pytest.skip(message)
     playwright = pytest.importorskip("playwright.sync_api")
-    playwright.expect.set_options(timeout=30_000)  # a machine that has much else to do is no failure
+    playwright.expect.set_options(timeout=PATIENCE_MS)
     with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        opened = started.chromium.launch(executable_path=executable, args=ARGUMENTS, timeout=2 * PATIENCE_MS)
         yield opened
         opened.close()
 
@@ -54,6 +57,7 @@ def open_page(browser: Any) -> Iterator[Open]:
             viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=touch, is_mobile=touch
         )
         contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(WATCH_CSP)
         page = context.new_page()
         own = (server.url, "blob:", "data:")

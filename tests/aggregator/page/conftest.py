@@ -28,7 +28,7 @@ from shared.web.server import PageServer
 from tests.aggregator.fake_device import FakeDevice
 from tflite_models.bundle import ModelBundle, builtin_bundle
 
-DEADLINE_S = 40.0
+DEADLINE_S = 90.0
 Event = dict[str, Any]
 
 
@@ -112,7 +112,7 @@ def shown_server(shown: Shown) -> Iterator[PageServer]:
 @pytest.fixture
 def client(shown_server: PageServer) -> Iterator[httpx.Client]:
     """A program that speaks with that page."""
-    with httpx.Client(base_url=shown_server.url, timeout=30) as opened:
+    with httpx.Client(base_url=shown_server.url, timeout=60) as opened:
         yield opened
 
 

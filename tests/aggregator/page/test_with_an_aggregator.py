@@ -59,7 +59,7 @@ def test_a_run_is_shown_and_shown_again_after_a_restart(
     devices("good", before_upload=held)
     devices("bad", trouble="its disk is full")
     assert watched.until("page")["url"] == watched.front.url
-    with httpx.Client(base_url=watched.front.url, timeout=30) as client:
+    with httpx.Client(base_url=watched.front.url, timeout=60) as client:
         assert held.there.wait(DEADLINE_S)
         told = _until(client, lambda told: told["now"]["round"] == 3 and told["now"]["phase"] == "collecting")
         assert (told["now"]["invited"], told["now"]["received"], told["now"]["quorum"]) == (1, 0, 1)
@@ -73,7 +73,7 @@ def test_a_run_is_shown_and_shown_again_after_a_restart(
     watched.end()
 
     again = watch(rounds=4, min_devices=2, quorum=1, resume=True)
-    with httpx.Client(base_url=again.front.url, timeout=30) as client:
+    with httpx.Client(base_url=again.front.url, timeout=60) as client:
         told = _until(client, lambda told: told["now"]["committed"] == 2 and told["now"]["online"] == 2)
         assert [round["round"] for round in told["rounds"]] == [1, 2]
         good = next(one for one in told["devices"]["devices"] if one["name"] == "good")
@@ -88,7 +88,7 @@ def test_news_of_a_round(watch: Callable[..., Watched], devices: Callable[..., F
     held = Held(1)
     watched = watch(rounds=2)
     devices("good", before_upload=held)
-    with httpx.Client(base_url=watched.front.url, timeout=30) as client, ExitStack() as stack:
+    with httpx.Client(base_url=watched.front.url, timeout=60) as client, ExitStack() as stack:
         # Those that listen and read nothing of what they are told.
         for _ in range(MOST_LISTENERS - 1):
             stack.enter_context(client.stream("GET", "/api/news"))

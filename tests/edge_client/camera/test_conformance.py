@@ -23,7 +23,7 @@ from edge_client.camera.v4l2 import V4l2Camera
 from edge_client.camera.video import VideoFile
 from tests.edge_client.camera.mjpeg_server import LEVELS, MjpegServer
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def grey(level: int) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from edge_client.retry import Retry
 from shared.errors import DataError, InkfleetError, RunError
 from tests.edge_client.camera.mjpeg_server import MjpegServer
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 AT_ONCE = Retry(first_s=0.001, cap_s=0.002)
 
 
@@ -94,7 +94,7 @@ def test_the_newest_picture_wins() -> None:
     frame = source.read(timeout_s=WAIT_S)
     assert frame is not None
     assert (int(frame.picture[0, 0, 0]), frame.number) == (3, 2)
-    assert source.read(timeout_s=0) is None
+    assert source.read(timeout_s=WAIT_S) is None
     assert source.ended
     source.stop()
 
@@ -257,6 +257,7 @@ def test_a_stream_that_was_unplugged_comes_back() -> None:
             while not source.trouble:
                 source.read(timeout_s=0.01)
             assert "secret" not in source.trouble
+            source.read(timeout_s=0)  # one from before that nobody has looked at
             server.plug_in()
             until(source, lambda frame: True)
             assert source.trouble == ""

@@ -16,7 +16,7 @@ from edge_client.reading.recent import RecentlyRead
 from edge_client.reading.result import Reading
 from tests.edge_client.live.readings import a_line, a_reading
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class ScriptedSource:

@@ -16,7 +16,7 @@ import pytest
 from edge_client.live import window as window_module
 from edge_client.live.window import NoWindowError, TkWindow, open_window
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @contextmanager

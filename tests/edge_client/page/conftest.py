@@ -64,7 +64,7 @@ def server(backend: Backend, troubles: list[str]) -> Iterator[PageServer]:
 @pytest.fixture
 def client(server: PageServer) -> Iterator[httpx.Client]:
     """A program that speaks with the page."""
-    with httpx.Client(base_url=server.url, timeout=30) as opened:
+    with httpx.Client(base_url=server.url, timeout=60) as opened:
         yield opened
 
 
@@ -90,5 +90,5 @@ def any_server(
 @pytest.fixture
 def any_client(any_server: PageServer) -> Iterator[httpx.Client]:
     """A program that speaks with `any_server`."""
-    with httpx.Client(base_url=any_server.url, timeout=30) as opened:
+    with httpx.Client(base_url=any_server.url, timeout=60) as opened:
         yield opened

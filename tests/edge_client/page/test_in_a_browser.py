@@ -18,7 +18,7 @@ from edge_client.page.backend import Backend
 from edge_client.page.device_page import device_page
 from edge_client.sample_store import SampleStore
 from shared.web.server import PageServer
-from tests.browser_fixtures import Open
+from tests.browser_fixtures import PATIENCE_MS, Open
 from tests.edge_client.page.handwritten import strokes_of
 from tests.reading_scenes import draw_scene, jpeg
 
@@ -32,6 +32,7 @@ SECTIONS = ("live", "draw", "photo", "samples", "learning")
 def page_of_any(browser: Any, any_server: PageServer) -> Iterator[Any]:
     """A page for tests that leave it as it is."""
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto(any_server.url)
     page.wait_for_selector("html[data-ready]")
@@ -83,12 +84,20 @@ def test_a_tap_puts_a_symbol_right(server: PageServer, store: SampleStore, open_
     page = open_page(server, "draw", width=390, height=800, touch=True)
     _write(page, strokes_of(["3", "+", "4"], height=44, x=30))
     _wait_for_text(page, "3+4")
+    # What it says goes away again by itself.
+    page.evaluate(
+        """() => {
+          const toasts = document.getElementById("toasts");
+          self.told = [];
+          new MutationObserver(() => told.push(toasts.innerText)).observe(toasts, { childList: true });
+        }"""
+    )
     page.tap("#draw-panel .symbol >> nth=1")
     assert page.locator(".tray .choice").first.get_attribute("data-label") == "+"
     page.tap('.tray .label[data-label="times"]')
     _wait_for_text(page, "3*4")
     assert store.counts() == {"times": 1}
-    assert "1 sample added · 1 today" in page.inner_text("#toasts")
+    assert "1 sample added · 1 today" in "".join(page.evaluate("told"))
     assert page.locator(".symbol.learnt").count() == 1
     assert page.locator('.symbol[aria-pressed="true"]').count() == 1, "the next symbol is offered"
     page.tap(".line-tools .primary")
@@ -161,6 +170,7 @@ def test_a_picture_that_is_none_is_told(browser: Any, server: PageServer, tmp_pa
     """The device's own line is shown, and another picture can be chosen at once."""
     (tmp_path / "text.jpg").write_bytes(b"hello")
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto(f"{server.url}#photo")
     page.set_input_files("#photo-file", tmp_path / "text.jpg")
@@ -338,6 +348,7 @@ def test_the_token_is_asked_for(browser: Any, backend: Backend, open_page: Open)
     """The form opens the page, in the address it does too, and it does not stay there."""
     with PageServer(device_page(backend), token="open sesame") as server:
         context = browser.new_context()
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.goto(server.url)
         page.fill("#token", "wrong token")
@@ -357,6 +368,7 @@ def test_the_token_is_asked_for(browser: Any, backend: Backend, open_page: Open)
 def test_motion_is_reduced_where_that_is_wanted(browser: Any, server: PageServer) -> None:
     """Nothing moves by itself for who has asked for that."""
     context = browser.new_context(reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto(server.url)
     page.wait_for_selector("html[data-ready]")

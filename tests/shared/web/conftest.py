@@ -59,5 +59,5 @@ def server(page: Page, troubles: list[str]) -> Iterator[PageServer]:
 @pytest.fixture
 def client(server: PageServer) -> Iterator[httpx.Client]:
     """A program that speaks with the page."""
-    with httpx.Client(base_url=server.url, timeout=30) as opened:
+    with httpx.Client(base_url=server.url, timeout=60) as opened:
         yield opened

@@ -201,7 +201,7 @@ def test_a_port_that_is_taken(page: Page, server: PageServer) -> None:
 def _raw(server: PageServer, request: bytes) -> tuple[int, bytes]:
     """Send bytes, and return the status and the rest of what comes back."""
     address = urlsplit(server.url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
         connection.sendall(request)
         answer = b""
         while b"\r\n\r\n" not in answer or len(answer.partition(b"\r\n\r\n")[2]) < _length(answer):
