@@ -25,6 +25,12 @@ class Backlog:
         self._passed_over = 0
 
     @property
+    def waiting_bytes(self) -> int:
+        """What those that wait weigh: what they take in memory, about."""
+        with self._lock:
+            return self._bytes
+
+    @property
     def passed_over(self) -> int:
         """How many messages found no room."""
         with self._lock:
