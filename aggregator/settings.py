@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from aggregator.byzantine import Byzantine, RuleName
+from aggregator.byzantine import Byzantine
 from aggregator.engine import RunPlan
 from aggregator.page import DEFAULT_PORT
-from aggregator.schedule import Schedule, learning_rate
+from aggregator.schedule import learning_rate
+from aggregator.training_settings import (
+    AssumedHostile,
+    Augment,
+    Balance,
+    BatchSize,
+    ClipNorm,
+    ClipToMedian,
+    Deadline,
+    FirstWeights,
+    LearningRate,
+    LearningRateSchedule,
+    LocalEpochs,
+    MaxAttempts,
+    ModelFolder,
+    Momentum,
+    NotNegative,
+    Optimizer,
+    Positive,
+    ProxMu,
+    Rule,
+    SampleCap,
+    Weighting,
+)
 from shared import enrolled
 from shared.errors import SettingsError
 from shared.messages import TrainingPlan
@@ -19,18 +42,6 @@ from shared.settings import Settings
 from shared.transfer import DEFAULT_CHUNK_BYTES
 from shared.web.access import check_access
 from shared.web.page_fields import host_field, port_field, token_field
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-def _cap(value: float) -> float:
-    if 0 < value < 1:
-        raise ValueError("a cap below 1 would leave no update its weight; take 1 or more, or 0 for none")
-    return value
-
-
-SampleCap = Annotated[NotNegative, AfterValidator(_cap)]
 
 RUN_DEFINING = (
     "rounds",
@@ -77,12 +88,8 @@ class AggregatorSettings(Settings):
         Path("runs/aggregator"), description="where the run is kept: database, updates, checkpoints, metrics.jsonl"
     )
     labels: str = Field("arithmetic", description="the label set of the built-in model to train")
-    model: Path | None = Field(None, description="the folder of a model of your own, instead of the built-in one")
-    weights: Path | None = Field(
-        None,
-        description="start from the weights in this safetensors file; shipped: from those that ship, random: from "
-        "none; without it, from those that ship for the labels, if some do",
-    )
+    model: ModelFolder = None
+    weights: FirstWeights = None
     test_data: Path | None = Field(None, description="handwriting that every round's weights are tested on")
     resume: bool = Field(False, description="go on with the run in the folder")
     partition: str = Field(
@@ -109,41 +116,28 @@ class AggregatorSettings(Settings):
     grace_s: NotNegative = Field(
         10.0, description="how long a round waits for a device that just lost its connection, in seconds"
     )
-    deadline_s: Positive = Field(300.0, description="how long a round takes updates, in seconds")
+    deadline_s: Deadline = 300.0
     quorum: int = Field(0, ge=0, description="how many updates a round needs; 0 needs one of every invited device")
-    max_attempts: int = Field(3, ge=1, description="how often a round is opened before the run ends without a quorum")
+    max_attempts: MaxAttempts = 3
 
-    local_epochs: int = Field(2, ge=1, le=10_000, description="how often a device goes through its samples in a round")
-    batch_size: int = Field(32, ge=1, le=65_536, description="samples in a training step")
-    optimizer: Literal["sgd", "adam"] = Field("sgd", description="what the devices train with")
-    lr: Positive = Field(0.05, description="learning rate of round 1")
-    lr_schedule: Schedule = Field("cooldown", description="how the learning rate falls from round to round")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of SGD")
-    clip_norm: NotNegative = Field(0.0, description="greatest L2 norm of a training step's gradient; 0: no limit")
-    prox_mu: NotNegative = Field(0.0, description="strength of FedProx's term; 0: off")
-    augment: float = Field(
-        0.5, ge=0, le=4, description="how much a sample is changed each time: turned, slanted, bent; 0: not at all"
-    )
-    balance: float = Field(
-        0.0, ge=0, le=1, description="how far a device evens out its labels in training; 1: all equally often"
-    )
-    weighting: Literal["samples", "uniform"] = Field(
-        "samples", description="what an update weighs in the mean: its samples (FedAvg), or the same for all"
-    )
-    sample_cap: SampleCap = Field(
-        10.0,
-        description="an update weighs at most so many times the median of the round's claims of samples; 0: no limit",
-    )
-    aggregation: RuleName = Field("mean", description="how one set of weights is made of all updates")
-    byzantine: float = Field(
-        0.2, gt=0, description="how many hostile devices a rule other than the mean assumes: a share, or a number"
-    )
+    local_epochs: LocalEpochs = 2
+    batch_size: Annotated[BatchSize, Field(le=65_536)] = 32
+    optimizer: Optimizer = "sgd"
+    lr: LearningRate = 0.05
+    lr_schedule: LearningRateSchedule = "cooldown"
+    momentum: Momentum = 0.9
+    clip_norm: ClipNorm = 0.0
+    prox_mu: ProxMu = 0.0
+    augment: Augment = 0.5
+    balance: Balance = 0.0
+    weighting: Weighting = "samples"
+    sample_cap: SampleCap = 10.0
+    aggregation: Rule = "mean"
+    byzantine: AssumedHostile = 0.2
     clip_update_norm: NotNegative = Field(
         0.0, description="an update that moved further than this (L2 norm) is scaled back to it; 0: no limit"
     )
-    clip_to_median: NotNegative = Field(
-        0.0, description="an update longer than so many times the round's median is scaled back to it; 0: no limit"
-    )
+    clip_to_median: ClipToMedian = 0.0
     seed: int = Field(0, ge=0, lt=1 << 63, description="of the first weights, the choice of devices, and the training")
 
     max_update_norm: NotNegative = Field(
@@ -173,14 +167,6 @@ class AggregatorSettings(Settings):
     page_host: str = host_field()
     page_port: int | None = port_field(usual=DEFAULT_PORT)
     token: str = token_field()
-
-    @field_validator("byzantine")
-    @classmethod
-    def _share_or_number(cls, byzantine: float) -> float:
-        try:
-            return Byzantine(byzantine).assumed
-        except SettingsError as error:
-            raise ValueError(str(error)) from None
 
     @model_validator(mode="before")
     @classmethod

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from aggregator.settings import AggregatorSettings
 from deploy.simulate.child import WORKER
 from deploy.simulate.fleet_folder import FleetFolder
 from deploy.simulate.plan import FleetPlan
@@ -22,32 +23,14 @@ WAIT_S = 180.0
 _SPARING = {"threads": "1", "adopt": "false", "cache_mib": "4"}
 """Nobody reads with a simulated device: it keeps no weights for that, and little of what it fetched."""
 
-PASSED_ON = (
-    "rounds",
-    "per_round",
-    "over_select",
-    "local_epochs",
-    "batch_size",
-    "optimizer",
-    "lr",
-    "lr_schedule",
-    "momentum",
-    "clip_norm",
-    "prox_mu",
-    "augment",
-    "balance",
-    "weighting",
-    "sample_cap",
-    "aggregation",
-    "byzantine",
-    "clip_to_median",
-    "seed",
-    "deadline_s",
-    "quorum",
-    "max_attempts",
-    "labels",
+_SAID_OTHERWISE = frozenset({"broker", "insecure", "model", "page", "partition", "test_data", "weights"})
+
+PASSED_ON = tuple(
+    name
+    for name in SimulationSettings.model_fields
+    if name in AggregatorSettings.model_fields and name not in _SAID_OTHERWISE
 )
-"""The settings that an aggregator has under the same names."""
+"""The settings that an aggregator has under the same names, and is given as they are."""
 
 
 def aggregator_arguments(

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from aggregator.byzantine import Byzantine, RuleName
-from aggregator.schedule import Schedule
-from aggregator.settings import SampleCap
+from aggregator.byzantine import Byzantine
+from aggregator.training_settings import (
+    AssumedHostile,
+    Augment,
+    Balance,
+    BatchSize,
+    ClipNorm,
+    ClipToMedian,
+    Deadline,
+    FirstWeights,
+    LearningRate,
+    LearningRateSchedule,
+    LocalEpochs,
+    MaxAttempts,
+    ModelFolder,
+    Momentum,
+    Optimizer,
+    ProxMu,
+    Rule,
+    SampleCap,
+    Weighting,
+)
 from deploy.simulate.attack import parse_attack
 from shared.enrolled import check_broker
 from shared.errors import SettingsError
 from shared.labels import LABEL_SETS
 from shared.settings import Settings
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 OPERATIONAL = (
     "broker",
@@ -47,12 +63,8 @@ class SimulationSettings(Settings):
         0.1, gt=0, lt=1, description="the share of the writers that is kept for the test, where there is no test data"
     )
     labels: str = Field("arithmetic", description=f"the classes to read: {', '.join(LABEL_SETS)}")
-    model: Path | None = Field(None, description="the folder of a model of your own, instead of the built-in one")
-    weights: Path | None = Field(
-        None,
-        description="start from the weights in this safetensors file; shipped: from those that ship, random: from "
-        "none; without it, from those that ship for the labels, if some do",
-    )
+    model: ModelFolder = None
+    weights: FirstWeights = None
 
     partition: tuple[str, ...] = Field(
         ("writer",),
@@ -69,34 +81,21 @@ class SimulationSettings(Settings):
         "per_round updates have come",
     )
     rounds: int = Field(15, ge=1, le=1_000_000, description="how many rounds")
-    local_epochs: int = Field(2, ge=1, le=10_000, description="how often a device goes through its samples in a round")
-    batch_size: int = Field(32, ge=1, le=32, description="samples in a training step")
-    optimizer: Literal["sgd", "adam"] = Field("sgd", description="what the devices train with")
-    lr: Positive = Field(0.05, description="learning rate of round 1")
-    lr_schedule: Schedule = Field("cooldown", description="how the learning rate falls from round to round")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of SGD")
-    clip_norm: NotNegative = Field(0.0, description="greatest L2 norm of a training step's gradient; 0: no limit")
-    prox_mu: NotNegative = Field(0.0, description="strength of FedProx's term; 0: off")
-    augment: float = Field(
-        0.5, ge=0, le=4, description="how much a sample is changed each time: turned, slanted, bent; 0: not at all"
-    )
-    balance: float = Field(
-        0.0, ge=0, le=1, description="how far a device evens out its labels in training; 1: all equally often"
-    )
-    weighting: Literal["samples", "uniform"] = Field(
-        "samples", description="what an update weighs in the mean: its samples (FedAvg), or the same for all"
-    )
-    sample_cap: SampleCap = Field(
-        10.0,
-        description="an update weighs at most so many times the median of the round's claims of samples; 0: no limit",
-    )
-    aggregation: RuleName = Field("mean", description="how one set of weights is made of all updates")
-    byzantine: float = Field(
-        0.2, gt=0, description="how many hostile devices a rule other than the mean assumes: a share, or a number"
-    )
-    clip_to_median: NotNegative = Field(
-        0.0, description="an update longer than so many times the round's median is scaled back to it; 0: no limit"
-    )
+    local_epochs: LocalEpochs = 2
+    batch_size: Annotated[BatchSize, Field(le=32)] = 32
+    optimizer: Optimizer = "sgd"
+    lr: LearningRate = 0.05
+    lr_schedule: LearningRateSchedule = "cooldown"
+    momentum: Momentum = 0.9
+    clip_norm: ClipNorm = 0.0
+    prox_mu: ProxMu = 0.0
+    augment: Augment = 0.5
+    balance: Balance = 0.0
+    weighting: Weighting = "samples"
+    sample_cap: SampleCap = 10.0
+    aggregation: Rule = "mean"
+    byzantine: AssumedHostile = 0.2
+    clip_to_median: ClipToMedian = 0.0
     attack: str = Field(
         "",
         description="what some devices do to the fleet: sign-flip, scale or label-flip, perhaps with :STRENGTH; "
@@ -120,9 +119,9 @@ class SimulationSettings(Settings):
     page: bool = Field(
         False, description="serve the aggregator's page, to watch the fleet in a browser while it trains"
     )
-    deadline_s: Positive = Field(600.0, description="how long a round takes updates, in seconds")
+    deadline_s: Deadline = 600.0
     quorum: int = Field(0, ge=0, description="how many updates a round needs; 0: of every device that trains in it")
-    max_attempts: int = Field(3, ge=1, description="how often a round is opened before the run ends without a quorum")
+    max_attempts: MaxAttempts = 3
 
     generated_writers: int = Field(
         0, ge=0, le=100_000, description="generated handwriting: how many people write to train on; 0: one a device"
@@ -158,14 +157,6 @@ class SimulationSettings(Settings):
     def _known(cls, attack: str) -> str:
         try:
             return str(parse_attack(attack)) if attack else ""
-        except SettingsError as error:
-            raise ValueError(str(error)) from None
-
-    @field_validator("byzantine")
-    @classmethod
-    def _share_or_number(cls, byzantine: float) -> float:
-        try:
-            return Byzantine(byzantine).assumed
         except SettingsError as error:
             raise ValueError(str(error)) from None
 
