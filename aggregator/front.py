@@ -56,18 +56,16 @@ class Front:
         from aggregator.page.fleet_news import FleetNews
         from aggregator.page.fleet_page import fleet_page
         from aggregator.page.members import Members
-        from shared.web.port import page_port
-        from shared.web.server import PageServer
+        from shared.web.serving import page_server
 
         with suppress(OSError):  # the aggregator says it better
             settings.folder.mkdir(parents=True, exist_ok=True)
         chronicle = Chronicle()
         news = FleetNews(settings, lookout=self.lookout, chronicle=chronicle, members=Members(settings.identity))
-        server = PageServer(
+        server = page_server(
             fleet_page(news),
-            host=settings.page_host,
-            port=page_port(settings.page_host, settings.page_port, default=DEFAULT_PORT),
-            token=settings.token,
+            settings,
+            usual_port=DEFAULT_PORT,
             key_file=settings.folder / "page.key",
             trouble=self._trouble,
         )

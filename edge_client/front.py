@@ -48,8 +48,7 @@ class Front:
         from edge_client.page.backend import Backend
         from edge_client.page.device_page import device_page
         from edge_client.reading import Recogniser
-        from shared.web.port import page_port
-        from shared.web.server import PageServer
+        from shared.web.serving import page_server
 
         device, settings = self._device, self._device.settings
         with ExitStack() as stack:
@@ -62,11 +61,10 @@ class Front:
                 device.open(), writer=settings.writer or settings.name, changed=device.samples_changed
             )
             stack.callback(corrections.close)
-            server = PageServer(
+            server = page_server(
                 device_page(Backend(recogniser, solver, device.open(), corrections, device.learning, live)),
-                host=settings.page_host,
-                port=page_port(settings.page_host, settings.page_port, default=DEFAULT_PORT),
-                token=settings.token,
+                settings,
+                usual_port=DEFAULT_PORT,
                 key_file=device.folder.page_key,
                 trouble=lambda line: device.tell({"event": "trouble", "reason": line}),
             )

@@ -197,8 +197,7 @@ def _page(
     from edge_client.page.backend import Backend
     from edge_client.page.device_page import device_page
     from edge_client.sample_store import SampleStore
-    from shared.web.port import page_port
-    from shared.web.server import PageServer
+    from shared.web.serving import page_server
 
     with ExitStack() as stack:
         folder = stack.enter_context(DeviceFolder(settings.store_folder()))
@@ -210,11 +209,10 @@ def _page(
         stack.callback(corrections.close)
         backend = Backend(recogniser, solver, store, corrections, learning, live)
         yield stack.enter_context(
-            PageServer(
+            page_server(
                 device_page(backend),
-                host=settings.page_host,
-                port=page_port(settings.page_host, settings.page_port, default=DEFAULT_PORT),
-                token=settings.token,
+                settings,
+                usual_port=DEFAULT_PORT,
                 key_file=folder.page_key,
                 trouble=say.aside,
             )
