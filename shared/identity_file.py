@@ -99,6 +99,20 @@ def read(file: Path, *, role: Role | None = None) -> Content:
             authority and names do not belong together.
     """
     data = read_bounded(file, what="identity", most_bytes=_LARGEST_BYTES, error=SettingsError)
+    return parse(data, file, role=role)
+
+
+def parse(data: bytes, file: Path, *, role: Role | None = None) -> Content:
+    """Take the bytes of an identity's file apart, and check that its parts fit together.
+
+    Args:
+        data: the bytes.
+        file: where they are from, for messages.
+        role: what it is needed for; None for whatever it is for.
+
+    Raises:
+        SettingsError: see `read`.
+    """
     header, rest = _split(data, file)
     try:
         return _content(header, rest, file, role=role)

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from deploy.cli.fleet_request import accept
+from deploy.cli.fleet_request import request as request_command
 from shared.errors import SettingsError
 
 if TYPE_CHECKING:
     from deploy.enrolment.fleet_folder import FleetFolder
+    from deploy.enrolment.requests import Request
     from deploy.enrolment.standings import Standing
 
 _DAYS = click.IntRange(1, 3650)
@@ -24,6 +27,15 @@ _PORT = click.IntRange(1, 65535)
 def _folder(function: Callable[..., Any]) -> Callable[..., Any]:
     option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
         "--folder", type=click.Path(path_type=Path), default=Path("fleet"), help="The fleet's folder (default: fleet)."
+    )
+    return option(function)
+
+
+def _request(function: Callable[..., Any]) -> Callable[..., Any]:
+    option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+        "--request",
+        type=click.Path(path_type=Path),
+        help="Certify the keys that the device drew itself: the file that inkfleet fleet request made there.",
     )
     return option(function)
 
@@ -91,25 +103,41 @@ def init(
 
 
 @group.command("enroll")
-@click.argument("devices", nargs=-1, required=True, metavar="DEVICE...")
+@click.argument("devices", nargs=-1, metavar="DEVICE...")
 @_folder
+@_request
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The file to write, or a folder (default: devices/ of the fleet)."
 )
 @click.option("--days", type=_DAYS, default=365, help="How long the identity is good (default: 365).")
 @click.option("--password", is_flag=True, help="Log in at the broker with a random password, not with a certificate.")
-def enroll(devices: tuple[str, ...], *, folder: Path, out: Path | None, days: int, password: bool) -> None:
+def enroll(
+    devices: tuple[str, ...], *, folder: Path, request: Path | None, out: Path | None, days: int, password: bool
+) -> None:
     """Let devices into the fleet: make a file for each, to be copied to the device.
 
+    By itself it draws the devices' keys, which are in their files. With --request a device has drawn its own.
+
     Example: inkfleet fleet enroll kitchen garden
+
+    Example: inkfleet fleet enroll --request kitchen.request
     """
+    if not devices and request is None:
+        raise click.UsageError("Missing argument 'DEVICE...'.")
+    if password and request is not None:
+        raise click.UsageError("--password is not for --request: a password would be known to both sides")
     fleet = _open(folder)
     known = {one.name for one in fleet.standings()}
-    files = fleet.enroll(devices, days=days, password=password, out=out)
+    if request is not None:
+        asked = _read_request(request, devices)
+        devices = (asked.name,)
+        _say_granted(fleet, asked, fleet.grant(asked, days=days, out=out))
+    else:
+        files = fleet.enroll(devices, days=days, password=password, out=out)
+        for name, file in zip(devices, files, strict=True):
+            click.echo(f"{name}: {file}")
+        click.echo(_to_copy(files[0]))
     back = [name for name in devices if name in known]
-    for name, file in zip(devices, files, strict=True):
-        click.echo(f"{name}: {file}")
-    click.echo(_to_copy(files[0]))
     click.echo(f"the aggregator's machine needs {folder}/aggregator/roster.json again")
     if password:
         click.echo(f"the broker's machine needs {folder}/broker/ again; {_RELOAD}")
@@ -136,6 +164,7 @@ def revoke(devices: tuple[str, ...], *, folder: Path) -> None:
 @group.command("renew")
 @click.argument("who", metavar="DEVICE|broker|aggregator")
 @_folder
+@_request
 @click.option("--out", type=click.Path(path_type=Path), help="A device's file (default: devices/ of the fleet).")
 @click.option("--days", type=_DAYS, default=365, help="How long the new certificate is good (default: 365).")
 @click.option("--at-once", is_flag=True, help="Revoke the former certificate now, not when it expires.")
@@ -147,6 +176,7 @@ def renew(
     who: str,
     *,
     folder: Path,
+    request: Path | None,
     out: Path | None,
     days: int,
     at_once: bool,
@@ -161,6 +191,7 @@ def renew(
     """
     misplaced = {
         "--out": out is not None and who in ("broker", "aggregator"),
+        "--request": request is not None and who in ("broker", "aggregator"),
         "--at-once": at_once and who == "broker",
         "--new-signing-key": new_signing_key and who != "aggregator",
         "--broker-host": bool(hosts) and who != "broker",
@@ -181,8 +212,12 @@ def renew(
         if new_signing_key:
             click.echo("no device believes the new signing key: renew every device, and copy its new file to it")
     else:
-        file = fleet.renew(who, days=days, at_once=at_once, out=out)
-        click.echo(f"{who}: {file}\n{_to_copy(file)}")
+        if request is not None:
+            asked = _read_request(request, (who,))
+            _say_granted(fleet, asked, fleet.grant(asked, renewing=True, at_once=at_once, days=days, out=out))
+        else:
+            file = fleet.renew(who, days=days, at_once=at_once, out=out)
+            click.echo(f"{who}: {file}\n{_to_copy(file)}")
         click.echo(f"the aggregator's machine needs {folder}/aggregator/roster.json again")
     if at_once:
         click.echo(
@@ -242,6 +277,26 @@ def list_members(folder: Path, *, as_json: bool) -> None:
             click.echo(f"warning: {one.name} {one.warning}{_remedy(one.name)}", err=True)
 
 
+def _read_request(file: Path, names: tuple[str, ...]) -> Request:
+    """Read a request, which has to be of the device that was named, if one was.
+
+    Raises:
+        SettingsError: it is another's, or cannot be read.
+    """
+    from deploy.enrolment.requests import read_request
+
+    asked = read_request(file)
+    if names and names != (asked.name,):
+        raise SettingsError(f"request {file} is of device {asked.name}, not of {', '.join(names)}")
+    return asked
+
+
+def _say_granted(fleet: FleetFolder, asked: Request, file: Path) -> None:
+    click.echo(f"{asked.name}: {file}, for the keys {asked.fingerprint}: the device has to have shown the same")
+    click.echo(f"copy it to the device, beside its keys, and there: inkfleet fleet accept {file.name}")
+    click.echo(f"it is to be shown this of the fleet: {fleet.fingerprint()}")
+
+
 def _as_json(one: Standing) -> dict[str, Any]:
     from shared.validity import format_time
 
@@ -274,3 +329,6 @@ def _lists_to_copy(folder: Path) -> str:
 
 
 _RELOAD = "then send the broker SIGHUP (systemctl reload mosquitto; inkfleet broker sees it by itself)"
+
+group.add_command(request_command)
+group.add_command(accept)

@@ -92,6 +92,10 @@ class Authority:
         number = x509.CRLNumber(int(now.timestamp() * 1000))
         return builder.add_extension(number, critical=False).sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
+    def sign(self, data: bytes) -> bytes:
+        """Sign something that is no certificate: ECDSA with SHA-256. What it begins with is to say what it is."""
+        return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
+
     def _issue(
         self,
         name: str,

@@ -10,7 +10,9 @@ from pathlib import Path
 from deploy.enrolment.certificates import Authority
 from deploy.enrolment.credentials import equip_device
 from deploy.enrolment.fleet_files import publish
+from deploy.enrolment.grants import grant
 from deploy.enrolment.record import FleetRecord
+from deploy.enrolment.requests import Request
 from shared import identity_file
 from shared.errors import SettingsError
 from shared.roster import Member, RosterList
@@ -68,6 +70,62 @@ def equip_devices(
     for file, data in zip(files, bundles, strict=True):
         identity_file.save(file, data)
     return files
+
+
+def grant_device(
+    folder: Path,
+    authority: Authority,
+    record: FleetRecord,
+    listed: RosterList,
+    request: Request,
+    *,
+    now: datetime,
+    days: int,
+    out: Path | None,
+) -> Path:
+    """Certify the keys that a device asked with: on the lists first, as in `equip_devices`.
+
+    Args:
+        folder: the fleet's.
+        authority: certifies them.
+        record: of the fleet.
+        listed: the roster so far.
+        request: the device's.
+        now: the time.
+        days: how long they are good.
+        out: the answer's file, or a folder; None for ``devices/``.
+
+    Returns:
+        The answer's file.
+
+    Raises:
+        SettingsError: the keys were enrolled before, or the file is there already.
+        StorageError: a file cannot be written.
+    """
+    for member in listed.members.values():
+        # What was revoked would be good again by it.
+        if any(one.key == request.signing_key for one in member.credentials):
+            raise SettingsError(
+                f"device {request.name} asks with keys that {member.name} was enrolled with; "
+                "have it ask with new ones (inkfleet fleet request)"
+            )
+    file = waiting_grant(folder, request.name) if out is None else out
+    if file.is_dir():
+        file = file / waiting_grant(folder, request.name).name
+    if file.exists():
+        raise SettingsError(f"{file} is there already; move it away, or choose another --out")
+    data, credential = grant(authority, record, request, now=now, days=days)
+    former = listed.members[request.name].credentials if request.name in listed.members else ()
+    listed = with_member(listed, Member(request.name, (credential, *former)))
+    record = record.having(passwords={name: line for name, line in record.passwords.items() if name != request.name})
+    publish(folder, authority, record, listed, now=now)
+    identity_file.save(file, data)
+    return file
+
+
+def waiting_grant(folder: Path, name: str) -> Path:
+    """Where the answer to a device's request waits until it is copied to the device."""
+    return folder / "devices" / f"{name}.granted"
 
 
 def waiting_bundle(folder: Path, name: str) -> Path:

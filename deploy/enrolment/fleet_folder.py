@@ -19,15 +19,25 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from deploy.enrolment.devices import equip_devices, revoked, waiting_bundle, with_member
-from deploy.enrolment.fleet_files import load, publish, read_record
+from deploy.enrolment.devices import (
+    equip_devices,
+    grant_device,
+    revoked,
+    waiting_bundle,
+    waiting_grant,
+    with_member,
+)
+from deploy.enrolment.fleet_files import load, publish, read_certificate, read_record
 from deploy.enrolment.founding import found
+from deploy.enrolment.grants import fleet_fingerprint
 from deploy.enrolment.names import check_device, check_folder, check_host, check_ports
 from deploy.enrolment.record import FleetRecord, Withdrawn
+from deploy.enrolment.requests import Request
 from deploy.enrolment.servers import certify_aggregator, certify_broker, read_signing_key
 from deploy.enrolment.standings import Standing, read_standings
 from shared.errors import RunError, SettingsError
 from shared.folder_lock import FolderLock
+from shared.roster import Member, RosterList
 
 _LOCK_S = 20.0
 
@@ -112,8 +122,7 @@ class FleetFolder:
         with self._held():
             authority, record, listed = load(self.folder)
             for name in names:
-                if name in listed.members and not listed.members[name].revoked:
-                    raise SettingsError(f"device {name} is enrolled already; inkfleet fleet renew {name} makes it anew")
+                _check_free(listed, name)
             now = self._clock()
             return equip_devices(
                 self.folder, authority, record, listed, names, now=now, days=days, password=password, out=out
@@ -134,10 +143,7 @@ class FleetFolder:
         """
         with self._held():
             authority, record, listed = load(self.folder)
-            member = listed.members.get(name)
-            if member is None or member.revoked:
-                what = "is not enrolled" if member is None else "was revoked"
-                raise SettingsError(f"device {name} {what}; inkfleet fleet enroll {name} lets it in")
+            member = _enrolled(listed, name)
             password, now = member.newest.login == "password", self._clock()
             if at_once or password:
                 listed = with_member(listed, revoked(member, now=now))
@@ -147,6 +153,45 @@ class FleetFolder:
                 self.folder, authority, record, listed, [name], now=now, days=days, password=password, out=out
             )
             return file
+
+    def grant(
+        self,
+        request: Request,
+        *,
+        renewing: bool = False,
+        at_once: bool = False,
+        days: int = 365,
+        out: Path | None = None,
+    ) -> Path:
+        """Let a device in, or renew it, with the keys that it asked with: they are its own, and nobody else sees them.
+
+        Args:
+            request: the device's.
+            renewing: the device is enrolled already; or else it must not be.
+            at_once: revoke what it had now.
+            days: how long the certificate is good.
+            out: the answer's file, or a folder for it; None for ``devices/``.
+
+        Returns:
+            The answer's file, with nothing secret in it.
+
+        Raises:
+            SettingsError: the device is enrolled already, or is not, its keys were enrolled before, or the file is
+                there already.
+            RunError, StorageError: see `enroll`.
+        """
+        with self._held():
+            authority, record, listed = load(self.folder)
+            now = self._clock()
+            if renewing:
+                member = _enrolled(listed, request.name)
+                if at_once or member.newest.login == "password":
+                    listed = with_member(listed, revoked(member, now=now))
+                if out is None:
+                    waiting_grant(self.folder, request.name).unlink(missing_ok=True)
+            else:
+                _check_free(listed, request.name)
+            return grant_device(self.folder, authority, record, listed, request, now=now, days=days, out=out)
 
     def revoke(self, names: Sequence[str]) -> None:
         """Take devices out of the fleet.
@@ -169,6 +214,7 @@ class FleetFolder:
             publish(self.folder, authority, record, listed, now=self._clock())
             for name in names:
                 waiting_bundle(self.folder, name).unlink(missing_ok=True)
+                waiting_grant(self.folder, name).unlink(missing_ok=True)
 
     def renew_broker(
         self,
@@ -238,6 +284,14 @@ class FleetFolder:
         """
         return read_record(self.folder)
 
+    def fingerprint(self) -> str:
+        """Tell this fleet's authority from all others, for a person to compare.
+
+        Raises:
+            SettingsError: see `record`.
+        """
+        return fleet_fingerprint(read_certificate(self.folder / "authority" / "ca.crt"))
+
     def standings(self) -> list[Standing]:
         """Everything that can expire: authority, broker and aggregator, and the devices by name.
 
@@ -266,3 +320,16 @@ class FleetFolder:
             yield
         finally:
             lock.__exit__(None, None, None)
+
+
+def _check_free(listed: RosterList, name: str) -> None:
+    if name in listed.members and not listed.members[name].revoked:
+        raise SettingsError(f"device {name} is enrolled already; inkfleet fleet renew {name} makes it anew")
+
+
+def _enrolled(listed: RosterList, name: str) -> Member:
+    member = listed.members.get(name)
+    if member is None or member.revoked:
+        what = "is not enrolled" if member is None else "was revoked"
+        raise SettingsError(f"device {name} {what}; inkfleet fleet enroll {name} lets it in")
+    return member
