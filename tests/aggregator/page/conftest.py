@@ -18,15 +18,13 @@ from aggregator.page.fleet_news import FleetNews
 from aggregator.page.fleet_page import fleet_page
 from aggregator.page.members import Members
 from aggregator.registry import Presence
-from aggregator.run import shapes_of
 from aggregator.service import Aggregator
 from aggregator.settings import AggregatorSettings
 from aggregator.standing import Lookout, Standing
 from deploy.brokers import RunningBroker
 from shared.messages import Capabilities
 from shared.web.server import PageServer
-from tests.aggregator.fake_device import FakeDevice
-from tflite_models.bundle import ModelBundle, builtin_bundle
+from tflite_models.bundle import ModelBundle
 
 DEADLINE_S = 90.0
 Event = dict[str, Any]
@@ -116,12 +114,6 @@ def client(shown_server: PageServer) -> Iterator[httpx.Client]:
         yield opened
 
 
-@pytest.fixture(scope="session")
-def model() -> ModelBundle:
-    """The smallest model there is."""
-    return builtin_bundle("arithmetic")
-
-
 class Watched:
     """An aggregator on a thread, with its page."""
 
@@ -190,18 +182,3 @@ def watch(
     yield start
     for watched in started:
         watched.end()
-
-
-@pytest.fixture
-def devices(mosquitto: RunningBroker, fleet_id: str, model: ModelBundle) -> Iterator[Callable[..., FakeDevice]]:
-    """Start devices that are stopped when the test is over."""
-    started: list[FakeDevice] = []
-
-    def start(name: str, **options: Any) -> FakeDevice:
-        device = FakeDevice(mosquitto.address, fleet=fleet_id, name=name, shapes=shapes_of(model), **options)
-        started.append(device.start())
-        return device
-
-    yield start
-    for device in started:
-        device.stop()
