@@ -19,7 +19,7 @@ from tests.aggregator.fake_device import noisy
 from tflite_models.bundle import ModelBundle
 from tflite_models.runtime.weights import initial_weights
 
-DEADLINE_S = 40.0
+DEADLINE_S = 90.0
 Event = dict[str, Any]
 
 

@@ -26,7 +26,7 @@ from shared.topics import Topics
 from tests.aggregator.fake_device import FakeDevice
 from tflite_models.bundle import builtin_bundle
 
-DEADLINE_S = 40.0
+DEADLINE_S = 90.0
 SERVER = Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32)
 KEYS = {name: Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32) for seed, name in enumerate(("ann", "bob"))}
 Event = dict[str, Any]

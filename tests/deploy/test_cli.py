@@ -135,7 +135,7 @@ def test_a_terminated_command_ends_like_an_interrupted_one() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
     os.kill(process.pid, signal.SIGTERM)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert (process.returncode, said.strip()) == (130, "interrupted")
 
 
@@ -150,5 +150,5 @@ class Pressed:
 sys.meta_path.insert(0, Pressed())
 deploy.__main__.main()
 """
-    run = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, check=False, timeout=30)
+    run = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, check=False, timeout=120)
     assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGINT, b"", b"")

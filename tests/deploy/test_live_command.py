@@ -20,7 +20,7 @@ from edge_client.live import window as window_module
 from edge_client.live.window import NoWindowError
 from tests.reading_scenes import draw_scene
 
-WAIT_S = 60
+WAIT_S = 120
 
 
 @pytest.fixture(scope="module")

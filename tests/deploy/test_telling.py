@@ -57,7 +57,7 @@ def test_a_terminal_has_a_bar_below_the_lines() -> None:
                 shown += piece
         except OSError:
             pass  # Linux: the last writer has gone
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     os.close(leader)
     text = shown.decode()
     assert "[b]said[/b]" in text

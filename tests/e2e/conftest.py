@@ -17,7 +17,7 @@ from typing import IO
 import psutil
 import pytest
 
-DEADLINE_S = 90.0
+DEADLINE_S = 240.0
 
 _MARK = "INKFLEET_TEST_MARK"
 """An environment variable that whatever a command starts inherits, so that nothing can hide."""
@@ -75,7 +75,7 @@ class Command:
 
     def leaves_nothing(self) -> bool:
         """Whether everything it started is gone; the system may take a moment to bury the dead."""
-        deadline = time.monotonic() + 5.0
+        deadline = time.monotonic() + 60.0
         while (left := self.family()) and time.monotonic() < deadline:
             psutil.wait_procs(left, timeout=0.1)
         return not left

@@ -26,6 +26,9 @@ FLEET = ("--devices", 3, "--rounds", 3, "--generated-samples", 120, "--lr", 0.1,
 ONE_PROCESS = ("--workers", 1)
 """The devices share a process where it is not devices that the test is about: each more costs seconds to start."""
 
+FOR_LONG = ("--rounds", 100)
+"""More rounds than a run goes through before something ends it."""
+
 RESULTS = ["accuracy.png", "metrics.jsonl", "report.html", "run.json", "weights.safetensors"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("e2e")]
@@ -126,8 +129,8 @@ def test_partitions_are_compared_in_one_figure(
 
 def test_kill_9_leaves_no_process(inkfleet: Start) -> None:
     """The kernel ends broker, aggregator and devices when nobody else can."""
-    command = inkfleet("simulate", *FLEET, "--broker", "auto", "--out", "run")
-    command.wait_for("round 1 of 3")
+    command = inkfleet("simulate", *FLEET, *FOR_LONG, "--broker", "auto", "--out", "run")
+    command.wait_for("round 1 of 100")
     assert len(command.family()) >= 5
     command.process.send_signal(signal.SIGKILL)
     command.process.wait()
@@ -148,8 +151,8 @@ def test_ctrl_c_while_the_fleet_gathers_leaves_nothing(inkfleet: Start, tmp_path
 
 def test_a_broker_that_dies_ends_the_run_with_its_rounds_kept(inkfleet: Start, tmp_path: Path) -> None:
     """One line names the broker; the exit code is the broker's; the report has the rounds that were finished."""
-    command = inkfleet("simulate", *FLEET, "--broker", "embedded", *ONE_PROCESS, "--out", "run")
-    command.wait_for("round 1 of 3")
+    command = inkfleet("simulate", *FLEET, *FOR_LONG, "--broker", "embedded", *ONE_PROCESS, "--out", "run")
+    command.wait_for("round 1 of 100")
     broker = next(one for one in command.family() if "embedded_server" in " ".join(one.cmdline()))
     broker.kill()
     assert command.end() == 5
@@ -160,7 +163,7 @@ def test_a_broker_that_dies_ends_the_run_with_its_rounds_kept(inkfleet: Start, t
 
 def test_a_device_that_dies_ends_the_run_and_is_named(inkfleet: Start) -> None:
     """A round that needs all its devices does not wait for one that is gone."""
-    command = inkfleet("simulate", *FLEET, "--broker", "embedded", "--out", "run")
+    command = inkfleet("simulate", *FLEET, *FOR_LONG, "--broker", "embedded", "--out", "run")
     command.wait_for("3 devices through")
     device = wait_for_child(command, "device-002")
     device.kill()

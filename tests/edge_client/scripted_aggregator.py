@@ -30,7 +30,7 @@ from shared.transfer import Assembly, chunk_of, indices_of
 from tflite_models.bundle import ModelBundle
 from tflite_models.runtime.weights import initial_weights
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 CHUNK_BYTES = 96 * 1024
 M = TypeVar("M", bound=MessageModel)
 

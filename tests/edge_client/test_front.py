@@ -22,7 +22,7 @@ from shared.tensors import encode_tensors, sha256_of
 from tflite_models.bundle import ModelBundle, builtin_bundle
 from tflite_models.runtime.weights import initial_weights
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 class Faced:

@@ -35,7 +35,7 @@ from shared.dataset import Dataset
 from shared.labels import label_set
 from tflite_models.bundle import ModelBundle, builtin_bundle
 
-DEADLINE_S = 60.0
+DEADLINE_S = 100.0
 ROUNDS = 2
 NAMES = ("a", "b")
 SAMPLES = 12
@@ -48,7 +48,7 @@ PLAN: dict[str, Any] = {
     "lr": 0.02,
     "seed": 7,
     "gather_ms": 10,
-    "grace_s": 5.0,
+    "grace_s": 60.0,
     "linger_s": 0.5,
 }
 """What every aggregator here is started with: the same settings, the same weights in the end."""

@@ -16,6 +16,9 @@ PATIENCE_S = 1500.0
 OVERHEAD = 1.2
 """A transfer without loss sends no more than this times its payload."""
 
+ALL_HAVE_ASKED = 60_000.0
+"""A window, in milliseconds, that ends when both devices have asked: who asks later hears the first chunks twice."""
+
 
 @pytest.mark.parametrize(
     "kbit_s", [pytest.param(6000, id="6 Mbit/s"), pytest.param(256, id="256 kbit/s", marks=pytest.mark.soak)]
@@ -25,7 +28,7 @@ def test_a_slow_line_carries_everything_once(lines: Lines, undisturbed: str, kbi
     lines.to("a").set(Line(kbit_s=kbit_s))
     for name in NAMES:
         lines.device(name)
-    aggregator = lines.aggregator(deadline_s=3000.0)
+    aggregator = lines.aggregator(deadline_s=3000.0, gather_ms=ALL_HAVE_ASKED)
     assert aggregator.end(within_s=PATIENCE_S).weights_sha256 == undisturbed
     for counts in lines.to("a").counts.values():
         # The last weights are fetched by nobody here: devices that adopt none.
@@ -40,7 +43,7 @@ def test_on_the_aggregators_slow_line_too(lines: Lines, undisturbed: str, kbit_s
     lines.to("aggregator").set(Line(kbit_s=kbit_s))
     for name in NAMES:
         lines.device(name)
-    aggregator = lines.aggregator(deadline_s=3000.0, linger_s=0.0)
+    aggregator = lines.aggregator(deadline_s=3000.0, linger_s=0.0, gather_ms=ALL_HAVE_ASKED)
     assert aggregator.end(within_s=PATIENCE_S).weights_sha256 == undisturbed
     counts = lines.to("aggregator").counts
     assert counts["down"].passed_bytes <= OVERHEAD * ROUNDS * len(NAMES) * WEIGHTS_BYTES
@@ -52,7 +55,7 @@ def test_chunks_that_are_lost_repeated_and_reordered_are_made_good(lines: Lines,
     for name in NAMES:
         lines.to(name).set(Line(lose=0.1, repeat=0.1, reorder=0.1, touches=chunks_only))
         lines.device(name)
-    aggregator = lines.aggregator(quiet_s=1.0)
+    aggregator = lines.aggregator(quiet_s=1.0, gather_ms=ALL_HAVE_ASKED)
     assert aggregator.end(within_s=PATIENCE_S).weights_sha256 == undisturbed
     assert every_update_counted_once(aggregator)
     for name in NAMES:

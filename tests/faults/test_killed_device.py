@@ -10,6 +10,7 @@ import pytest
 from shared.topics import Topics
 from tests.broker_fixtures import Ear
 from tests.faults.process_fleet import Fleet, fleet, make_fleet, trainer, undisturbed
+from tests.hasty_clock import Hasty
 
 __all__ = ["fleet", "make_fleet", "trainer", "undisturbed"]
 
@@ -33,7 +34,8 @@ def test_killed_at_any_step_it_comes_back_and_nothing_is_lost(
     listener = ear(fleet.broker.address).up(f"{Topics(fleet.fleet).root}/device/b/chunk/#", end)
     fleet.device("a")
     killed = fleet.device_process("b", crash_at=point)
-    aggregator = fleet.aggregator()
+    # A device that takes long to start again is not told ahead of its asking what is lacking.
+    aggregator = fleet.aggregator(quiet_s=100.0)
     killed.expect_crash()
     back = fleet.device_process("b")
     assert aggregator.end().weights_sha256 == undisturbed
@@ -54,8 +56,11 @@ def test_a_device_that_stays_dead_costs_the_round_its_deadline(fleet: Fleet) -> 
     """With the quorum there, the round closes without it; the next one does not invite it."""
     fleet.device("a")
     killed = fleet.device_process("b", crash_at="training")
-    aggregator = fleet.aggregator(quorum=1, deadline_s=3.0, grace_s=0.1)
+    clock = Hasty()
+    aggregator = fleet.aggregator(quorum=1, deadline_s=100.0, grace_s=0.1, more={"clock": clock})
     killed.expect_crash()
+    aggregator.until("update", device="a", verdict="accepted")
+    clock.rush(by_s=100.0)
     assert aggregator.until("closed", round=1)["participants"] == 1
     assert aggregator.until("opened", round=2)["invited"] == ["a"]
     assert aggregator.end().finished

@@ -142,7 +142,7 @@ def test_a_video_that_cannot_be_decoded_is_one_line(tmp_path: Path) -> None:
     """The beginning of an MP4 is not enough; in a process of its own, FFmpeg adds nothing."""
     (tmp_path / "broken.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(200))
     words = [sys.executable, "-m", "deploy", "read", str(tmp_path / "broken.mp4")]
-    ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (3, "", 1)
     assert "broken.mp4" in ended.stderr
 
@@ -307,6 +307,6 @@ def test_a_pipe_that_is_closed_ends_the_command_quietly(pictures: Path) -> None:
     os.close(read_end)
     process = subprocess.Popen(words, stdout=write_end, stderr=subprocess.PIPE, text=True)
     os.close(write_end)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert err == ""

@@ -148,6 +148,6 @@ def test_an_attacker_does_everything_else_as_it_is_told() -> None:
     """Jobs that are no trainings come out as they are."""
     trainer = HostileTrainer(Attack("scale", 20.0))
     try:
-        assert trainer.submit(_Check()).result(timeout=30) == "checked"
+        assert trainer.submit(_Check()).result(timeout=60) == "checked"
     finally:
         trainer.close()

@@ -17,7 +17,7 @@ from deploy.simulate import processes as module
 from deploy.simulate.processes import Processes
 from shared.errors import BrokerError, RunError
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_child_that_fails_is_told_by_the_last_line_of_its_log(tmp_path: Path) 
 def test_a_child_that_was_killed_is_told_by_the_signal(tmp_path: Path) -> None:
     """Nobody has to know the number of a signal."""
     with Processes(tmp_path) as processes:
-        child = processes.start("kitchen", ["import time; time.sleep(60)"])
+        child = processes.start("kitchen", ["import time; time.sleep(600)"])
         child.process.kill()
         child.process.wait(DEADLINE_S)
         error = child.failure()
@@ -80,9 +80,9 @@ def test_a_child_that_will_not_end_is_killed_with_what_it_started(tmp_path: Path
     stubborn = (
         "import signal, subprocess, sys, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "print(other.pid, flush=True)\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     with Processes(tmp_path) as processes:
         child = processes.start("stubborn", [stubborn], output=True)
@@ -113,7 +113,7 @@ def test_a_child_dies_with_a_parent_that_was_killed() -> None:
         "from deploy.brokers.tether import tie_to_parent\n"
         "tie_to_parent(int(sys.argv[1]), with_signal=signal.SIGKILL)\n"
         "print(os.getpid(), flush=True)\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     code = f"import os, subprocess, sys\nsubprocess.run([sys.executable, '-c', {tied!r}, str(os.getpid())])"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -194,6 +194,6 @@ def test_the_decoders_write_nothing_to_the_terminal(tmp_path: Path, unused_port:
     )
     texts = [str(tmp_path / "a.mp4"), "/dev/full", f"http://127.0.0.1:{unused_port}/", "99"]
     command = [sys.executable, "-c", code, *texts]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert said.stderr == ""
     assert len(said.stdout.splitlines()) == len(texts)
