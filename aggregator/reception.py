@@ -26,6 +26,8 @@ _SAY_DROPPED_EVERY_S = 10.0
 _MOST_REFUSALS_SAID = 1000
 # Nor one that comes and goes without end: so many comings and goings of a device are told in a round.
 _MOST_CHANGES_SAID = 100
+# And of all together: where nobody asks who they are, names are made up at will.
+_MOST_CHANGES_OF_ALL_SAID = 100_000
 
 
 class Reception:
@@ -76,6 +78,7 @@ class Reception:
         self._dropped, self._dropped_said_at = 0, float("-inf")
         self._refusals_said = 0
         self._changes_said: dict[str, int] = {}
+        self._changes_of_all_said = 0
         # Devices known by nothing but a state that the broker had kept.
         self._unheard: set[str] = set()
 
@@ -156,6 +159,7 @@ class Reception:
         """Drop what is still arriving for other rounds."""
         self._refusals_said = 0
         self._changes_said.clear()
+        self._changes_of_all_said = 0
         self._receiver.keep_only(round_number=round_number)
 
     def round_closed(self, *, view: RoundView) -> None:
@@ -265,8 +269,10 @@ class Reception:
                 if failure is not None and failure.run == self._run:
                     events.append(DeviceDeclined(device, failure.round, failure.attempt, failure.reason))
         said = self._changes_said.get(device, 0)
-        if online != (before is not None and before.online) and said < _MOST_CHANGES_SAID:
+        room = said < _MOST_CHANGES_SAID and self._changes_of_all_said < _MOST_CHANGES_OF_ALL_SAID
+        if online != (before is not None and before.online) and room:
             self._changes_said[device] = said + 1
+            self._changes_of_all_said += 1
             self._log.say("device", device=device, online=online, devices=len(self._registry.online()))
         return events if online else (DeviceGone(device),)
 

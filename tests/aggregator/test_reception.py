@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from aggregator.acceptance import Bounds
 from aggregator.engine import RoundEngine, RunPlan
 from aggregator.events import EventLog
@@ -16,8 +18,14 @@ from shared.mqtt import Message
 from shared.topics import Topics
 
 
-def test_a_device_that_comes_and_goes_without_end_fills_no_disk(tmp_path: Path) -> None:
-    """A hundred of its changes are told in a round, and that of another device as well; in the next round again."""
+def test_a_device_that_comes_and_goes_without_end_fills_no_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred of its changes are told in a round, and that of another device as well; in the next round again.
+
+    Those of all devices together are bounded too: whoever invents names finds no way round.
+    """
+    monkeypatch.setattr("aggregator.reception._MOST_CHANGES_OF_ALL_SAID", 150)
     told: list[dict[str, Any]] = []
     nothing: Any = None  # presence asks neither the store nor the sender
     with EventLog(tmp_path, listener=told.append) as log:
@@ -47,3 +55,9 @@ def test_a_device_that_comes_and_goes_without_end_fills_no_disk(tmp_path: Path) 
         reception.round_opened(2)
         say("flap", online=True)
         assert told[-1]["device"] == "flap"
+        for number in range(300):
+            say(f"d{number}", online=True)
+            topic = Topics("school").device_state(f"d{number}")
+            reception.message(Message(topic, b"", False, 1), view=view, base_sha256="0" * 64)
+        assert len(told) == 101 + 150
+        assert reception.online == ["ann", "flap"]
