@@ -179,7 +179,7 @@ class ReadingRoutes:
         return self._tell(self._shelf.keep(now))
 
     def _read_photo(self, data: bytes) -> dict[str, Any]:
-        picture = decode_picture(data, name="the picture", room_bytes=PHOTO_ROOM_BYTES)
+        picture = decode_picture(data, name="this file", room_bytes=PHOTO_ROOM_BYTES)
         return self._keep(self._reader.read(picture), picture, origin="photo")
 
     def _keep(self, reading: Reading, picture: Picture, *, origin: str) -> dict[str, Any]:

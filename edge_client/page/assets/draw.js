@@ -8,6 +8,7 @@ import { Panel } from "./panel.js";
 
 const REST_MS = 380;
 const BUSY_MS = 1000;
+const AWAY_MS = 3000;
 const LEAST_STEP = 1.5;
 
 export class Draw {
@@ -22,6 +23,7 @@ export class Draw {
     this.timer = 0;
     this.reading = false;
     this.again = false;
+    this.alone = false;
     this.size = { width: 0, height: 0 };
     this.panel = new Panel($("draw-panel"), {
       labels: device.labels,
@@ -187,18 +189,23 @@ export class Draw {
     $("draw-reading").hidden = false;
     const json = { ...this.size, strokes: this.strokes };
     if (this.name) json.reading = this.name;
-    let busy = false;
+    let again_ms = 0;
     const answer = await attempt(async () => {
       try {
-        return await ask("/api/drawings", { method: "POST", json });
+        const found = await ask("/api/drawings", { method: "POST", json });
+        this.alone = false;
+        return found;
       } catch (error) {
-        busy = error.status === 503;
-        if (busy) return undefined;
+        // Whoever does not answer is asked again, and a person told of it once.
+        again_ms = { 0: AWAY_MS, 503: BUSY_MS }[error.status] ?? 0;
+        const known = error.status === 503 || (error.status === 0 && this.alone);
+        this.alone = error.status === 0;
+        if (known) return undefined;
         throw error;
       }
     });
     this.reading = false;
-    if (busy) this.timer = setTimeout(() => this.read(), BUSY_MS);
+    if (again_ms) this.timer = setTimeout(() => this.read(), again_ms);
     $("draw-reading").hidden = true;
     if (answer && drawn === this.drawn) {
       this.name = answer.reading.id;

@@ -58,6 +58,7 @@ export class Photo {
       toast(`This file has ${Math.round(file.size / 1048576)} MB; at most ${this.device.photo_bytes / 1048576} MB are read.`, { bad: true });
       return;
     }
+    $("toasts").replaceChildren(); // what was wrong with the file before
     this.panel.show(null);
     URL.revokeObjectURL(this.preview);
     this.preview = URL.createObjectURL(file);

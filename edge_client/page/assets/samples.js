@@ -44,7 +44,12 @@ export class Samples {
 
   async load() {
     const found = await this.fetched(0, Math.max(AT_ONCE, this.samples.length));
-    if (!found) return;
+    if (!found) {
+      if (!this.root.childElementCount) {
+        this.root.append(h("div", { class: "notice" }, h("p", {}, "The samples could not be fetched."), button("Try again", { onclick: () => this.load() })));
+      }
+      return;
+    }
     this.samples = found;
     this.draw();
   }
