@@ -16,7 +16,7 @@ from shared.dataset import Dataset
 from shared.errors import DataError
 from shared.handwriting.generation import generate
 from shared.sample import Sample
-from tests.edge_client.test_sample_store import dataset
+from tests.edge_client.made_samples import dataset
 
 DEADLINE_S = 20.0
 

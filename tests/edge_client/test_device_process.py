@@ -21,8 +21,8 @@ from deploy.brokers import RunningBroker
 from edge_client.sample_store import SampleStore
 from shared.dataset import Dataset
 from shared.messages import DeviceState, TrainingPlan, UpdateManifest
+from tests.edge_client.made_samples import bars
 from tests.edge_client.scripted_aggregator import DEADLINE_S, ScriptedAggregator
-from tests.edge_client.test_trainer import bars
 from tests.reading_scenes import draw_scene, jpeg
 from tflite_models.bundle import builtin_bundle
 

@@ -18,13 +18,7 @@ from shared.dataset import Dataset
 from shared.errors import StorageError
 from shared.files import unfinished
 from shared.labels import LabelSet
-
-
-def dataset(n: int, *, labels: tuple[str, ...] = ("1", "2", "+"), seed: int = 0) -> Dataset:
-    """``n`` different samples, with labels in turn and one writer."""
-    images = np.random.default_rng(seed).integers(0, 256, (n, 45, 45), dtype=np.uint8)
-    names = np.array([labels[i % len(labels)] for i in range(n)], np.str_)
-    return Dataset(images, names, np.array(["anna"] * n, np.str_))
+from tests.edge_client.made_samples import dataset
 
 
 def reordered(data: Dataset, seed: int) -> Dataset:

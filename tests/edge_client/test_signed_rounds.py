@@ -20,8 +20,8 @@ from shared.errors import ProtocolError
 from shared.messages import UpdateManifest
 from shared.mqtt import Message
 from shared.signing import Credentials, KeyCheck, KeySeal, NoSeal
+from tests.edge_client.made_samples import bars
 from tests.edge_client.scripted_aggregator import DEADLINE_S, ScriptedAggregator
-from tests.edge_client.test_trainer import bars
 from tflite_models.bundle import builtin_bundle
 
 OURS, THEIRS, FOREIGN = (Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32) for seed in (1, 2, 3))

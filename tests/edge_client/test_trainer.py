@@ -18,18 +18,13 @@ from shared.errors import ModelError, ProtocolError, RunError
 from shared.labels import LabelSet
 from shared.messages import BlobRef, ModelRef, RoundManifest, TrainingPlan
 from shared.tensors import decode_tensors, encode_tensors
+from tests.edge_client.made_samples import bars
 from tests.edge_client.rounds import manifest
-from tflite_models.bundle import ModelBundle, builtin_bundle
+from tflite_models.bundle import ModelBundle
 from tflite_models.runtime.training import TrainingStopped
 from tflite_models.runtime.weights import initial_weights
 
 TIMEOUT_S = 60
-
-
-@pytest.fixture(scope="module")
-def bundle() -> ModelBundle:
-    """The model that ships for arithmetic."""
-    return builtin_bundle("arithmetic")
 
 
 @pytest.fixture(scope="module")
@@ -49,20 +44,6 @@ def trainer() -> Iterator[Trainer]:
 def shapes(bundle: ModelBundle) -> dict[str, tuple[int, ...]]:
     """The model's parameters."""
     return {spec.name: spec.shape for spec in bundle.manifest.parameters}
-
-
-def bars(n: int, *, seed: int = 0) -> Dataset:
-    """Upright strokes called ``1`` and level ones called ``-``, a little noisy: easy to learn."""
-    rng = np.random.default_rng(seed)
-    images = rng.integers(0, 40, (n, 45, 45), dtype=np.uint8)
-    labels = np.array(["1" if i % 2 else "-" for i in range(n)], np.str_)
-    for i in range(n):
-        at = int(rng.integers(15, 28))
-        if i % 2:
-            images[i, :, at : at + 4] = 255
-        else:
-            images[i, at : at + 4, :] = 255
-    return Dataset(images, labels, np.array([""] * n, np.str_))
 
 
 def open_round(bundle: ModelBundle, **plan: Any) -> RoundManifest:

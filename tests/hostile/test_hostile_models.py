@@ -20,8 +20,8 @@ from deploy.brokers import RunningBroker
 from edge_client.service import Device
 from edge_client.settings import DeviceSettings
 from shared.messages import DeviceState, ModelRef, UpdateManifest
+from tests.edge_client.made_samples import bars
 from tests.edge_client.scripted_aggregator import DEADLINE_S, ScriptedAggregator
-from tests.edge_client.test_trainer import bars
 from tflite_models.bundle import ModelBundle, builtin_bundle
 
 Programs = tuple[bytes, bytes, bytes]
