@@ -6,7 +6,6 @@ everything that a device knows belongs to that thread.
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -18,14 +17,15 @@ import numpy as np
 
 from edge_client.adoption import Adopter, WeightsShelf
 from edge_client.blob_cache import BlobCache
+from edge_client.broker_search import BrokerSearch
 from edge_client.complaints import Complaints
 from edge_client.device_folder import DeviceFolder
 from edge_client.governor import Governor
+from edge_client.inbox import Inbox
 from edge_client.learning import Learning
 from edge_client.outbox import Outbox
 from edge_client.participation import Participation
 from edge_client.presence import Presence, capabilities
-from edge_client.retry import Retry
 from edge_client.rollback import RollbackGuard
 from edge_client.sample_store import SampleStore
 from edge_client.settings import DeviceSettings
@@ -35,7 +35,7 @@ from shared import enrolled
 from shared.errors import BrokerError, InkfleetError, StorageError
 from shared.files import remove_unfinished
 from shared.messages import Reply, RoundManifest, ServerState, decode
-from shared.mqtt import Backlog, Message, MqttLink
+from shared.mqtt import Message, MqttLink
 from shared.rising_numbers import RisingNumbers
 from shared.signing import Credentials
 from shared.topics import Topics
@@ -44,12 +44,8 @@ Event = dict[str, Any]
 
 # On a device that reads, reading goes before training: it has nine tenths of a core that both want.
 _TRAINING_NICE = 10
-_TROUBLE = Retry(first_s=2.0, cap_s=300.0)
-_FIRST_TROUBLE_S = 0.3
 _FAREWELL_S = 2.0
 _LONGEST_WAIT_S = 3600.0
-# What may wait for the device's thread, see `Backlog`.
-_INBOX_BYTES = 32 * 1024 * 1024
 
 
 class Device:
@@ -88,11 +84,7 @@ class Device:
         self._unix_clock = unix_clock
         self._topics = Topics(settings.fleet)
         self._rollback = RollbackGuard(self.folder.newest_round, beside=enrolled.newest_round_file(settings.identity))
-        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._backlog = Backlog(most_bytes=_INBOX_BYTES)
-        # The newest of the topics whose last word is the whole truth, until it is looked at: none of them is lost.
-        self._newest: dict[str, Message] = {}
-        self._newest_lock = threading.Lock()
+        self._inbox = Inbox(newest_only=(self._topics.round, self._topics.server_state), take=self._received)
         self._complaints = Complaints(self._emit, clock=clock)
         self._stopping = False
         self._ended = threading.Event()
@@ -100,9 +92,6 @@ class Device:
         self._thread: threading.Thread | None = None
         self._store: SampleStore | None = None
         self._link: MqttLink | None = None
-        self._trouble_at: float | None = None
-        self._troubles = 0
-        self._give_up_at: float | None = None
         self._server: ServerState | None = None
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -123,7 +112,7 @@ class Device:
                 self.folder.unlock()
                 raise
             self.learning.load()
-            self.learning.on_switch(lambda paused: self._queue.put(partial(self._switched, paused)))
+            self.learning.on_switch(lambda paused: self._inbox.put(partial(self._switched, paused)))
             if self._store.notice:
                 self._emit({"event": "trouble", "reason": self._store.notice})
         return self._store
@@ -147,9 +136,9 @@ class Device:
         link = self._link = MqttLink(
             address,
             client_id=f"{settings.fleet}.{settings.name}",
-            on_message=self._on_message,
-            on_connect=lambda: self._queue.put(self._connected),
-            on_disconnect=lambda reason: self._queue.put(lambda: self._disconnected(reason)),
+            on_message=self._inbox.hear,
+            on_connect=lambda: self._inbox.put(self._connected),
+            on_disconnect=lambda reason: self._inbox.put(lambda: self._disconnected(reason)),
             will=self._presence.will,
             publish_deadline_s=1.0,
             rng=self._rng.spawn(1)[0],
@@ -171,21 +160,22 @@ class Device:
             ),
             uplink=Uplink(link, topics=self._topics, device=settings.name, seal=self._credentials.seal),
             adopter=self._adopter(),
-            later=self._queue.put,
+            later=self._inbox.put,
             emit=self._emit,
             uniform=self._rng.random,
             clock=self._clock,
             unix_clock=self._unix_clock,
         )
-        self._trouble_at = self._clock() + _FIRST_TROUBLE_S
-        self._give_up_at = self._clock() + settings.wait_s if settings.wait_s else None
+        self._search = BrokerSearch(
+            link, wait_s=settings.wait_s, emit=self._emit, uniform=self._rng.random, clock=self._clock
+        )
         self._thread = threading.Thread(target=self._live, name=f"device-{settings.name}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Say goodbye and end. What has no verdict stays on the disk, and is taken up at the next start."""
         if self._thread is not None:
-            self._queue.put(self._stop)
+            self._inbox.put(self._stop)
             if self._thread is not threading.current_thread():
                 self._thread.join()
         elif self._store is not None:
@@ -205,7 +195,7 @@ class Device:
 
     def samples_changed(self) -> None:
         """Tell the device that its store has gained or lost samples; from any thread."""
-        self._queue.put(self._count_samples)
+        self._inbox.put(self._count_samples)
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Have another told what happens, as ``on_event`` is."""
@@ -213,7 +203,7 @@ class Device:
 
     def tell(self, event: Event) -> None:
         """Tell an event of another part of this device, in its turn; from any thread."""
-        self._queue.put(partial(self._emit, event))
+        self._inbox.put(partial(self._emit, event))
 
     def __enter__(self) -> Self:
         self.start()
@@ -238,21 +228,18 @@ class Device:
 
     def _wait_and_run(self) -> None:
         now = self._clock()
-        times = (self._work.wake_at, self._presence_at(), self._trouble_at, self._give_up_at)
+        times = (self._work.wake_at, self._presence_at(), self._search.wake_at)
         wait_s = min((at - now for at in times if at is not None), default=_LONGEST_WAIT_S)
-        try:
-            task = self._queue.get(timeout=wait_s) if wait_s > 0 else self._queue.get_nowait()
-        except queue.Empty:
-            task = None
+        task = self._inbox.get(timeout_s=wait_s)
         if task is not None:
             self._run(task)
         # Everything that came meanwhile goes first: a new round must not wait for the chunks of an old one.
-        while not self._stopping and not self._queue.empty():
-            self._run(self._queue.get_nowait())
+        while not self._stopping and (task := self._inbox.get(timeout_s=0.0)) is not None:
+            self._run(task)
         if not self._stopping:
             self._run(self._work.step)
             self._tell()
-            self._complain()
+            self._search.look()
 
     def _run(self, task: Callable[[], None]) -> None:
         try:
@@ -290,8 +277,7 @@ class Device:
 
     def _connected(self) -> None:
         assert self._link is not None
-        self._trouble_at = self._give_up_at = None
-        self._troubles = 0
+        self._search.found()
         try:
             birth = self._presence.birth(self._clock())
         except StorageError as error:
@@ -304,29 +290,8 @@ class Device:
 
     def _disconnected(self, reason: str) -> None:
         self._emit({"event": "disconnected", "reason": reason})
-        self._trouble_at = self._clock() + _TROUBLE.wait_s(0, uniform=self._rng.random)
-        self._troubles = 1
+        self._search.lost()
         self._work.disconnected()
-
-    def _on_message(self, message: Message) -> None:
-        """On the network thread: leave the message for the device's own, unless too much is there already."""
-        if message.topic in (self._topics.round, self._topics.server_state):
-            with self._newest_lock:
-                waits = message.topic in self._newest
-                self._newest[message.topic] = message
-            if not waits:
-                self._queue.put(partial(self._look_at_newest, message.topic))
-        elif self._backlog.admit(message):
-            self._queue.put(partial(self._take_in, message))
-
-    def _look_at_newest(self, topic: str) -> None:
-        with self._newest_lock:
-            message = self._newest.pop(topic)
-        self._received(message)
-
-    def _take_in(self, message: Message) -> None:
-        self._backlog.release(message)
-        self._received(message)
 
     def _received(self, message: Message) -> None:
         topic, payload = message.topic, message.payload
@@ -360,7 +325,7 @@ class Device:
 
     def _server_state(self, state: ServerState) -> None:
         known, self._server = self._server, state
-        if state.online and known is not None and known != state and self._trouble_at is None:
+        if state.online and known is not None and known != state and not self._search.on:
             # The broker may have kept an older word about this device than the last: an aggregator knows no other.
             self._publish_state(self._presence.renewed(self._clock()))
         self._work.server_state(state)
@@ -379,7 +344,7 @@ class Device:
     def _presence_at(self) -> float | None:
         assert self._link is not None
         self._presence.doing(self._work.activity.value, paused=self.learning.paused, failure=self._work.failure)
-        return self._presence.wake_at() if self._link.connected and self._trouble_at is None else None
+        return self._presence.wake_at() if self._link.connected and not self._search.on else None
 
     def _tell(self) -> None:
         if self._presence_at() is not None and (state := self._presence.due(self._clock())) is not None:
@@ -389,22 +354,6 @@ class Device:
         assert self._link is not None
         with suppress(BrokerError):  # it is published anew at the next connection
             self._link.publish(self._presence.topic, state, retain=True)
-
-    def _complain(self) -> None:
-        """Say why there is no broker: at once, and at growing intervals; give up if that is wanted."""
-        assert self._link is not None
-        now = self._clock()
-        if self._trouble_at is not None and now >= self._trouble_at:
-            trouble = self._link.trouble
-            if trouble:
-                self._emit({"event": "broker", "reason": trouble})
-                self._trouble_at = now + _TROUBLE.wait_s(self._troubles, uniform=self._rng.random)
-                self._troubles += 1
-            else:
-                self._trouble_at = now + _FIRST_TROUBLE_S
-        if self._give_up_at is not None and (now >= self._give_up_at or self._link.refused):
-            reason = self._link.trouble or f"broker {self._link.address} does not answer"
-            raise BrokerError(reason if self._link.refused else f"{reason} (given up after {self.settings.wait_s:g} s)")
 
     def _emit(self, event: Event) -> None:
         event = {"event": event["event"], "device": self.settings.name} | event
@@ -419,6 +368,6 @@ class Device:
             WeightsShelf(self.folder.weights),
             trainer=self._trainer,
             tolerance=self.settings.adopt_tolerance,
-            later=self._queue.put,
+            later=self._inbox.put,
             emit=self._emit,
         )

@@ -73,10 +73,10 @@ def test_a_flood_is_bounded_and_loses_no_round(make: Callable[..., Watched]) -> 
     device = watched.device
     for number in range(1, 1001):
         round_message = manifest(number, phase="closed").encode()
-        device._on_message(Message(topic=device._topics.round, payload=round_message, retain=False, qos=1))
+        device._inbox.hear(Message(topic=device._topics.round, payload=round_message, retain=False, qos=1))
         chunk = device._topics.blob_chunk("0" * 64, number)
-        device._on_message(Message(topic=chunk, payload=bytes(96 * 1024), retain=False, qos=1))
-    assert device._backlog.passed_over > 600
+        device._inbox.hear(Message(topic=chunk, payload=bytes(96 * 1024), retain=False, qos=1))
+    assert device._inbox.passed_over > 600
     device.start()
     assert watched.next("round")["round"] == 1000
 
@@ -89,7 +89,7 @@ def test_any_error_of_ours_is_survived(aggregator: ScriptedAggregator, make: Cal
 
     watched = make()
     watched.next("connected")
-    watched.device._queue.put(break_down)
+    watched.device._inbox.put(break_down)
     assert watched.next("trouble")["reason"] == "a program of another kind"
     aggregator.open_round(1)
     assert watched.next("verdict")["verdict"] == "accepted"
