@@ -9,6 +9,7 @@ import pytest
 
 from shared.web.server import PageServer
 from tests.browser_fixtures import PATIENCE_MS
+from tests.edge_client.page.by_hand import write
 from tests.edge_client.page.handwritten import strokes_of
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -30,14 +31,7 @@ def page(server: PageServer, browser: Any) -> Iterator[Any]:
 def test_what_was_written_meanwhile_is_read_when_the_device_answers_again(page: Any) -> None:
     """The page says that nobody answers, keeps the ink, and has it read without another stroke."""
     page.context.set_offline(True)
-    paper = page.locator("#canvas").bounding_box()
-    for stroke in strokes_of(["3", "+", "4"]):
-        points = [(paper["x"] + x, paper["y"] + y) for x, y in stroke.tolist()]
-        page.mouse.move(*points[0])
-        page.mouse.down()
-        for point in points[1:]:
-            page.mouse.move(*point)
-        page.mouse.up()
+    write(page, strokes_of(["3", "+", "4"]))
     expect(page.locator(".toast.bad")).to_contain_text("does not answer")
     assert page.locator("#draw-panel .line").count() == 0
     page.context.set_offline(False)
