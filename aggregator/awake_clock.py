@@ -12,7 +12,8 @@ class AwakeClock:
     A process that is stopped for an hour, or whose machine sleeps, hears nothing of its devices meanwhile: by the
     system's clock a round's deadline would pass before the first message is looked at. Time in which nobody asked for
     the time does not count, but for ``most_s`` of it; the aggregator's loop asks ten times a second. Nor does time
-    count between `hold` and `release`: a broker that is gone for an hour takes no deadline away.
+    count between `hold` and `release`: a broker that is gone for an hour, or a disk that is full for one, takes no
+    deadline away.
 
     Called from any thread; never runs backwards.
 

@@ -162,12 +162,13 @@ class Coordinator:
             self._roster_at = self._clock() + _ROSTER_EVERY_S
             for expelled in self._reception.expel(view=self._engine.view):
                 self._tell(expelled)
-        view, wait = self._engine.view, self._executor.wait
-        if view.phase == "collecting" and wait is not None and self._clock() >= wait.until:
+        view, wait, now = self._engine.view, self._executor.wait, self._clock()
+        if view.phase == "collecting" and wait is not None and now >= wait.until:
             # Whoever was invited and never said a word in all that time is not there: the next attempt goes without.
             for device in self._reception.unheard(view.invited):
-                self._tell(DeviceGone(device))
-        self._tell(Tick())
+                self._tell(DeviceGone(device), now=now)
+        # By the same look at the clock: a deadline that passes just now is one for the next time.
+        self._tell(Tick(), now=now)
         self._reception.ask_quiet()
         self._notice.repeat()
 
@@ -236,7 +237,7 @@ class Coordinator:
 
     # -- the engine ---------------------------------------------------------------------------------------------------
 
-    def _tell(self, event: Event, *, manifest: UpdateManifest | None = None) -> None:
+    def _tell(self, event: Event, *, manifest: UpdateManifest | None = None, now: float | None = None) -> None:
         """Tell the engine, and do what it asks for; ``manifest`` belongs to an update that may come to count."""
-        for effect in self._engine.handle(event, now=self._clock()):
+        for effect in self._engine.handle(event, now=self._clock() if now is None else now):
             self._executor.carry_out(effect, view=self._engine.view, manifest=manifest)

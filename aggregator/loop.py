@@ -31,7 +31,7 @@ class Loop:
         link: to the broker.
         sender: publishes.
         log: told of the link, and of what other threads say.
-        clock: stands still while the broker is away.
+        clock: stands still while the broker is away, and while something finds no room on the disk.
         lookout: for those who look on.
     """
 
@@ -60,6 +60,7 @@ class Loop:
         self._silence = Silence()
         self._started = False
         self._blocked = False
+        self._away = False
 
     def run(self, stop: threading.Event) -> None:
         """Go round until the run is done, or ``stop`` is set.
@@ -104,19 +105,30 @@ class Loop:
         if isinstance(news, LinkUp):
             self._link_up(news.session)
         elif isinstance(news, LinkDown):
+            self._away = True
             self._clock.hold()
             self._log.say("broker", connected=False, reason=news.reason)
         elif isinstance(news, Scored):
             self._coordinator.score(news.round, news.score)
         elif isinstance(news, Said):
-            # An update that came in time and finds no room on the disk must not miss the deadline by that.
-            self._blocked = news.kind == "blocked" or (self._blocked and news.kind != "unblocked")
+            if news.kind == "blocked":
+                # An update that came in time and finds no room on the disk must not miss the deadline by that.
+                self._blocked = True
+                self._clock.hold()
             self._log.say(news.kind, **news.fields)
         else:
+            # One thing is done after the other: what was blocked has been done.
+            self._blocked = False
+            self._let_time_pass()
             self._coordinator.outcome(news)
 
+    def _let_time_pass(self) -> None:
+        if not self._blocked and not self._away:
+            self._clock.release()
+
     def _link_up(self, session: int) -> None:
-        self._clock.release()
+        self._away = False
+        self._let_time_pass()
         self._fleet.say_hello(session, sender=self._sender)
         if not self._started:
             self._started = True

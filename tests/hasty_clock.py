@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+
+ROUND_S = 40.0
+"""A deadline that does not pass by itself, and is rushed past before an aggregator finds the silence suspicious."""
 
 
 class Hasty:
-    """A clock; once it is told to rush, every look at it finds a second more."""
+    """A clock; told to rush, it is ahead by a second more at every look, until it is as far ahead as it was told.
 
-    def __init__(self) -> None:
+    Args:
+        standing: otherwise it stands still, so that nothing happens because of the time that a test takes.
+    """
+
+    def __init__(self, *, standing: bool = False) -> None:
+        self._base: Callable[[], float] = (lambda: 100.0) if standing else time.monotonic
         self._ahead_s = 0.0
-        self._rushing = False
+        self._goal_s = 0.0
         self._looked = threading.Condition()
 
     def __call__(self) -> float:
         with self._looked:
-            self._ahead_s += self._rushing
+            self._ahead_s += min(1.0, self._goal_s - self._ahead_s)
             self._looked.notify_all()
-            return time.monotonic() + self._ahead_s
+            return self._base() + self._ahead_s
 
     def rush(self, *, by_s: float) -> None:
         """Return when so much time has passed by this clock."""
         with self._looked:
-            until = self._ahead_s + by_s
-            self._rushing = True
-            assert self._looked.wait_for(lambda: self._ahead_s >= until, timeout=60.0)
-            self._rushing = False
+            self._goal_s += by_s
+            assert self._looked.wait_for(lambda: self._ahead_s >= self._goal_s, timeout=60.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,17 +47,17 @@ def serve(
     """Start aggregators that are stopped when the test is over."""
     started: list[Running] = []
 
-    def start(test: Dataset | None = None, **options: Any) -> Running:
+    def start(test: Dataset | None = None, *, clock: Callable[[], float] = time.monotonic, **options: Any) -> Running:
         defaults: dict[str, Any] = {
             "broker": str(mosquitto.address),
             "fleet": fleet_id,
             "folder": tmp_path / "run",
             "gather_ms": 10,
             "grace_s": 2.0,
-            "linger_s": 2.0,
+            "linger_s": 0.5,
             "seed": 7,
         }
-        started.append(Running(AggregatorSettings(**(defaults | options)), model, test))
+        started.append(Running(AggregatorSettings(**(defaults | options)), model, test, clock=clock))
         return started[-1]
 
     yield start

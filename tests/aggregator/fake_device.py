@@ -52,6 +52,7 @@ class FakeDevice:
         garble: so many times its first chunk goes out with other bytes, as forged or damaged.
         trouble: why it cannot train; it says so instead.
         seal: signs what it says.
+        patience_s: so long without a word, and it asks again for what it lacks, in seconds.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class FakeDevice:
         garble: int = 0,
         trouble: str = "",
         seal: Seal | None = None,
+        patience_s: float = 2.0,
     ) -> None:
         self.name = name
         self.topics = Topics(fleet)
         self.replies: queue.Queue[Reply] = queue.Queue()
         self.verdicts: queue.Queue[Reply] = queue.Queue()
         self.weights_sha256 = ""
+        self.has_last_weights = threading.Event()
         self.rounds: list[tuple[int, int]] = []
         self._shapes = shapes
         self._samples = samples
@@ -83,6 +86,7 @@ class FakeDevice:
         self._garble = garble
         self._trouble = trouble
         self._seal = seal or NoSeal()
+        self._patience_s = patience_s
         self._inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._session = time.time_ns() // 1000
         self._done: set[tuple[str, int]] = set()
@@ -153,6 +157,7 @@ class FakeDevice:
         if manifest.phase == "finished":
             data = self.fetch(manifest.weights)
             self.weights_sha256 = manifest.weights.sha256 if data is not None else ""
+            self.has_last_weights.set()
             return data is not None
         if manifest.phase != "open" or self.name not in manifest.invited or key in self._done:
             return True
@@ -230,7 +235,7 @@ class FakeDevice:
             self.publish(self.topics.want(self.name), Want(sha256=ref.sha256, ranges=assembly.lacking()))
             while not assembly.complete:
                 try:
-                    message = self._next(2.0)
+                    message = self._next(self._patience_s)
                 except queue.Empty:
                     self.publish(self.topics.want(self.name), Want(sha256=ref.sha256, ranges=assembly.lacking()))
                     continue

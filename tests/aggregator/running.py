@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,19 @@ Event = dict[str, Any]
 class Running:
     """An aggregator on a thread, and what it says."""
 
-    def __init__(self, settings: AggregatorSettings, model: ModelBundle, test: Dataset | None = None) -> None:
+    def __init__(
+        self,
+        settings: AggregatorSettings,
+        model: ModelBundle,
+        test: Dataset | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.events: queue.Queue[Event] = queue.Queue()
         self.stop = threading.Event()
         self._summary: RunSummary | None = None
         self._error: Exception | None = None
-        self._aggregator = Aggregator(settings, model=model, test=test, on_event=self.events.put)
+        self._aggregator = Aggregator(settings, model=model, test=test, on_event=self.events.put, clock=clock)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 

@@ -12,6 +12,7 @@ from shared.messages import DeviceState, RoundManifest
 from shared.tensors import encode_tensors, sha256_of
 from tests.aggregator.fake_device import FakeDevice
 from tests.aggregator.running import DEADLINE_S, Running, expected_weights
+from tests.hasty_clock import ROUND_S, Hasty
 from tflite_models.bundle import ModelBundle
 
 
@@ -54,9 +55,12 @@ def test_a_vanished_device_costs_one_deadline(
 
     dying = devices("b", before_upload=train_for_ever)
     devices("a")
-    running = serve(rounds=1, min_devices=2, deadline_s=2.0, grace_s=0.1)
+    clock = Hasty()
+    running = serve(rounds=1, min_devices=2, deadline_s=ROUND_S, grace_s=0.1, clock=clock)
     assert training.wait(DEADLINE_S)
     dying.vanish()
+    running.until("device", device="b", online=False)
+    clock.rush(by_s=ROUND_S)
     assert running.until("opened", attempt=2)["invited"] == ["a"]
     expected = encode_tensors(expected_weights(model, rounds=1, samples={"a": 100}))
     assert running.end().weights_sha256 == sha256_of(expected)
@@ -73,8 +77,11 @@ def test_a_state_that_outlived_its_device_costs_one_deadline(
         state = DeviceState(online=True, session=1, samples={"1": 9})
         device.link.publish(topic, state.encode(), retain=True)
     assert device.link.flush(DEADLINE_S)
-    running = serve(rounds=2, min_devices=3, deadline_s=2.0, grace_s=0.5)
+    clock = Hasty()
+    running = serve(rounds=2, min_devices=3, deadline_s=ROUND_S, grace_s=0.5, clock=clock)
     assert running.until("opened", attempt=1)["invited"] == ["a", "ghost", "spectre"]
+    running.until("update", device="a", verdict="accepted")
+    clock.rush(by_s=ROUND_S)
     assert running.until("opened", attempt=2)["invited"] == ["a"]
     assert running.until("opened", round=2)["attempt"] == 1
     expected = encode_tensors(expected_weights(model, rounds=2, samples={"a": 100}))

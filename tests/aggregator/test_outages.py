@@ -19,6 +19,7 @@ from shared.messages import RoundManifest
 from shared.tensors import encode_tensors, sha256_of
 from tests.aggregator.fake_device import FakeDevice
 from tests.aggregator.running import DEADLINE_S, Running, expected_weights
+from tests.hasty_clock import ROUND_S, Hasty
 from tflite_models.bundle import ModelBundle
 
 
@@ -76,7 +77,9 @@ def test_a_full_disk_is_waited_for_and_nothing_is_acknowledged_meanwhile(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An update that cannot be written has no verdict and leaves nothing half-written; with room the run goes on."""
+    """An update that cannot be written has no verdict and leaves nothing half-written; the round stays open past its
+    deadline, and with room the run goes on.
+    """
     fsync = os.fsync
 
     def full(descriptor: int) -> None:
@@ -86,10 +89,12 @@ def test_a_full_disk_is_waited_for_and_nothing_is_acknowledged_meanwhile(
 
     device = devices("a")
     monkeypatch.setattr(os, "fsync", full)
-    running = serve(rounds=1, deadline_s=1.0)
+    clock = Hasty()
+    running = serve(rounds=1, deadline_s=ROUND_S, max_attempts=1, clock=clock)
     blocked = running.until("blocked")
     assert "No space left on device" in blocked["reason"]
     assert "spool" in blocked["reason"]
+    clock.rush(by_s=ROUND_S)
     assert device.replies.empty()
     assert not [path for path in (tmp_path / "run" / "spool").rglob("*") if path.is_file()]
     monkeypatch.undo()

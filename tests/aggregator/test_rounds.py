@@ -14,6 +14,7 @@ from shared.messages import RoundManifest
 from shared.tensors import Tensors, encode_tensors, sha256_of
 from tests.aggregator.fake_device import FakeDevice
 from tests.aggregator.running import DEADLINE_S, Running, assert_true, expected_weights, handwriting_of, metrics_of
+from tests.hasty_clock import Hasty
 from tflite_models.bundle import ModelBundle
 from tflite_models.runtime.weights import initial_weights
 
@@ -37,8 +38,13 @@ def test_rounds_end_to_end(
 ) -> None:
     """Two rounds of three devices give FedAvg's weights, a line of metrics each, and every device the last weights."""
     samples = {"a": 100, "b": 50, "c": 7}
-    fleet = [devices(name, samples=count) for name, count in samples.items()]
-    summary = (running := serve(handwriting_of(34), rounds=2, min_devices=3, partition="iid")).end()
+    fleet = [devices(name, samples=count, patience_s=DEADLINE_S) for name, count in samples.items()]
+    clock = Hasty(standing=True)
+    running = serve(handwriting_of(34), rounds=2, min_devices=3, partition="iid", clock=clock)
+    for device in fleet:
+        assert device.has_last_weights.wait(DEADLINE_S)
+    clock.rush(by_s=3.0)
+    summary = running.end()
     expected = encode_tensors(expected_weights(model, rounds=2, samples=samples))
     assert summary.finished
     assert summary.weights.read_bytes() == expected

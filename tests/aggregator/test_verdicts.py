@@ -8,17 +8,38 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from aggregator.receiver import Arrived, Receiver
 from shared.messages import RoundManifest
 from shared.tensors import Tensors, encode_tensors, sha256_of
 from tests.aggregator.fake_device import FakeDevice
 from tests.aggregator.running import DEADLINE_S, Running, assert_true, expected_weights
+from tests.hasty_clock import ROUND_S, Hasty
 from tflite_models.bundle import ModelBundle
 
 
-def test_lost_chunks_are_asked_for(serve: Callable[..., Running], devices: Callable[..., FakeDevice]) -> None:
+def test_lost_chunks_are_asked_for(
+    serve: Callable[..., Running], devices: Callable[..., FakeDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A device whose chunks were lost is told which, sends them again, and is accepted."""
-    device = devices("a", lose={2, 3, 9})
-    serve(rounds=1, quiet_s=0.2).end()
+    came: set[int] = set()
+    all_others, lost = threading.Event(), {2, 3, 9}
+    take = Receiver.chunk
+
+    def note(self: Receiver, name: str, sha256: str, index: int, payload: bytes, *, now: float) -> Arrived | None:
+        came.add(index)
+        if device._answered is not None and len(came) == device._answered[0].blob.chunks - len(lost):
+            all_others.set()
+        return take(self, name, sha256, index, payload, now=now)
+
+    monkeypatch.setattr(Receiver, "chunk", note)
+    clock = Hasty(standing=True)
+    device = devices("a", lose=lost)
+    running = serve(rounds=1, quiet_s=1.0, gather_ms=0, clock=clock)
+    assert all_others.wait(DEADLINE_S)
+    clock.rush(by_s=1.0)
+    running.until("finished")
+    clock.rush(by_s=1.0)
+    running.end()
     replies = list(device.replies.queue)
     assert [reply.verdict for reply in replies] == ["lacking", "accepted"]
     assert replies[0].ranges == ((2, 4), (9, 10))
@@ -46,7 +67,8 @@ def test_repeats_and_second_updates_have_their_verdict(
     held = threading.Event()
     devices("b", before_upload=lambda manifest: assert_true(held.wait(DEADLINE_S)))
     device = devices("a")
-    running = serve(rounds=1, min_devices=2)
+    clock = Hasty(standing=True)
+    running = serve(rounds=1, min_devices=2, gather_ms=0, clock=clock)
     assert device.verdicts.get(timeout=DEADLINE_S).verdict == "accepted"
     assert device._answered is not None
     manifest, data = device._answered
@@ -60,6 +82,7 @@ def test_repeats_and_second_updates_have_their_verdict(
     assert running.until("round")["participants"] == 2
     device.upload(manifest, data)
     assert device.verdicts.get(timeout=DEADLINE_S).verdict == "duplicate"
+    clock.rush(by_s=3.0)
     running.end()
 
 
@@ -76,7 +99,7 @@ def test_bad_updates_are_rejected_in_words_and_the_round_goes_on(
 
     bad = {"nan": devices("nan", train=broken), "other": devices("other", train=other)}
     devices("good")
-    running = serve(rounds=1, min_devices=3, quorum=1, deadline_s=3.0, max_samples=1000)
+    running = serve(rounds=1, min_devices=3, quorum=1, deadline_s=ROUND_S, max_samples=1000)
     reasons = {name: device.verdicts.get(timeout=DEADLINE_S) for name, device in bad.items()}
     assert {reply.verdict for reply in reasons.values()} == {"rejected"}
     assert "expected finite values" in reasons["nan"].reason

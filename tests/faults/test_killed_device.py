@@ -10,7 +10,7 @@ import pytest
 from shared.topics import Topics
 from tests.broker_fixtures import Ear
 from tests.faults.process_fleet import Fleet, fleet, make_fleet, trainer, undisturbed
-from tests.hasty_clock import Hasty
+from tests.hasty_clock import ROUND_S, Hasty
 
 __all__ = ["fleet", "make_fleet", "trainer", "undisturbed"]
 
@@ -57,10 +57,10 @@ def test_a_device_that_stays_dead_costs_the_round_its_deadline(fleet: Fleet) -> 
     fleet.device("a")
     killed = fleet.device_process("b", crash_at="training")
     clock = Hasty()
-    aggregator = fleet.aggregator(quorum=1, deadline_s=100.0, grace_s=0.1, more={"clock": clock})
+    aggregator = fleet.aggregator(quorum=1, deadline_s=ROUND_S, grace_s=0.1, more={"clock": clock})
     killed.expect_crash()
     aggregator.until("update", device="a", verdict="accepted")
-    clock.rush(by_s=100.0)
+    clock.rush(by_s=ROUND_S)
     assert aggregator.until("closed", round=1)["participants"] == 1
     assert aggregator.until("opened", round=2)["invited"] == ["a"]
     assert aggregator.end().finished
