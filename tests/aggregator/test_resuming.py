@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from deploy.brokers import RunningBroker
+from shared.crash_points import VARIABLE
 from shared.dataset import Dataset
 from shared.errors import DataError, ModelError, RunError
 from shared.messages import RoundManifest, ServerState
@@ -75,17 +77,15 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bytes(
         "--grace-s", "3", "--gather-ms", "10", "--linger-s", "1", "--test-data", str(test),
     ]
     # fmt: on
-    kills = [("update", 1), ("closed", 2), ("opened", 3), ("update", 4)]
+    # In rounds 1, 2, 3 and 4.
+    points = ["update durable", "round closed:2", "round recorded", "update durable:4"]
     seen: list[Event] = []
-    for moment in [*kills, None]:
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+    for point in [*points, None]:
+        environment = os.environ | ({VARIABLE: point} if point is not None else {})
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment) as process:
             assert process.stdout is not None
-            for line in process.stdout:
-                seen.append(json.loads(line))
-                if moment is not None and (seen[-1]["event"], seen[-1].get("round")) == moment:
-                    process.send_signal(signal.SIGKILL)
-                    break
-        if moment is not None:
+            seen += [json.loads(line) for line in process.stdout]
+        if point is not None:
             assert process.returncode == -signal.SIGKILL
             assert len({event["run"] for event in seen if event["event"] == "listening"}) == 1
         if "--resume" not in arguments:
