@@ -124,16 +124,16 @@ def test_an_enrolled_fleet_goes_through_its_rounds(
     mosquitto: RunningBroker,
 ) -> None:
     """All that the aggregator says to the fleet is signed with its key, and each manifest has a greater number."""
-    topics = Topics(fleet_id)
-    heard = ear(mosquitto.address).up(topics.round, topics.server_state, topics.reply("ann"))
+    topics, end = Topics(fleet_id), f"{fleet_id}/end"
+    heard = ear(mosquitto.address).up(topics.round, topics.server_state, topics.reply("ann"), end)
     for name, key in KEYS.items():
         join(name, key=key)
     running = serve(rounds=2, min_devices=2)
     assert running.end().finished
     check = KeyCheck(lambda topic: SERVER.public_key())
     sequences, seen = [], set()
-    while not heard.messages.empty():
-        message = heard.next()
+    heard.link.publish(end, b"")
+    while (message := heard.next()).topic != end:
         check.check(message.topic, message.payload)
         seen.add(message.topic)
         if message.topic == topics.round:
