@@ -15,6 +15,9 @@ from edge_client.camera import open_source
 from edge_client.camera.v4l2 import V4l2Camera
 from shared.errors import DataError, InkfleetError, RunError, SettingsError
 
+ALONE_AT_DEV_FULL = pytest.mark.xdist_group("/dev/full")
+"""Whoever else has that device open would be told of."""
+
 
 def refusal(text: str) -> str:
     """What is said about a source that cannot be opened; one line."""
@@ -119,6 +122,7 @@ def test_an_absent_camera_is_said_with_those_that_are_there(tmp_path: Path) -> N
         camera.open()
 
 
+@ALONE_AT_DEV_FULL
 def test_what_is_no_camera_is_said(tmp_path: Path) -> None:
     """A device that gives no picture is not waited for."""
     assert refusal("/dev/full") == (
@@ -139,6 +143,7 @@ def test_a_forbidden_camera_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> 
     assert "add this user to the group video" in refusal("/dev/null")
 
 
+@ALONE_AT_DEV_FULL
 def test_a_camera_in_use_says_who_uses_it() -> None:
     """Where the system shows it, the other program is named."""
     with Path("/dev/full").open("rb") as held, subprocess.Popen(["sleep", "60"], stdin=held) as other:
@@ -179,6 +184,7 @@ def test_a_stream_that_is_not_there_says_so(unused_port: int) -> None:
     )
 
 
+@ALONE_AT_DEV_FULL
 def test_the_decoders_write_nothing_to_the_terminal(tmp_path: Path, unused_port: int) -> None:
     """What OpenCV and FFmpeg have to say about a source stays with them; our own line is all there is."""
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(2000))
