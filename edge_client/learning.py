@@ -207,6 +207,11 @@ class Learning:
         self._doing("failed", reason=event["reason"])
         self._note(event | {"verdict": "failed"})
 
+    def _checked(self, event: Event) -> None:
+        # Where a run is finished, its last weights are fetched for their own sake: no verdict comes after.
+        if self._state["phase"] == "finished":
+            self._doing("idle")
+
     def _stopped(self, event: Event) -> None:
         self._state["connected"] = False
         self._doing("idle")
@@ -263,5 +268,7 @@ _HANDLERS: dict[str, Callable[[Learning, Event], None]] = {
     "trained": Learning._trained,
     "verdict": Learning._verdict,
     "failed": Learning._failed,
+    "adopted": Learning._checked,
+    "kept_out": Learning._checked,
     "stopped": Learning._stopped,
 }

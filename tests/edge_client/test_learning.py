@@ -46,6 +46,16 @@ def test_a_round_is_followed_from_invitation_to_verdict() -> None:
     assert json.loads(json.dumps(done)) == done
 
 
+@pytest.mark.parametrize("said", ["adopted", "kept_out"])
+def test_a_device_that_has_fetched_the_last_weights_is_done(said: str) -> None:
+    """When the run is finished, what was fetched ends with the check on the hold-out; before, it begins a training."""
+    learning = Learning(device="kitchen", fleet="home")
+    for phase, activity in (("open", "fetching"), ("finished", "idle")):
+        fetching = told(learning, INVITED | {"phase": phase}, {"event": "fetching", "round": 1, "bytes": 9})
+        assert fetching["activity"] == "fetching"
+        assert told(learning, {"event": said, "run": "r", "rounds": 1})["activity"] == activity
+
+
 def test_a_round_opened_again_finds_the_device_at_work() -> None:
     """Another attempt at the same round changes nothing; another round, or the end of the run, makes it idle."""
     learning = Learning()

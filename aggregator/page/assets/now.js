@@ -93,7 +93,7 @@ export function describe(now, { gone }) {
   switch (now.phase) {
     case "gathering":
       if (!now.online) return { title: "Waiting for devices", words: `No device is online in the fleet ${now.fleet}.`, kind: "busy" };
-      if (now.online < now.need) return { title: "Waiting for devices", words: `${now.online} online; ${sentence(round)} begins with ${now.need}${attempt}.`, kind: "busy" };
+      if (now.online < now.need) return { title: "Waiting for devices", words: `${now.online} online; ${round} begins with ${plural(now.need, "device")}${attempt}.`, kind: "busy" };
       return { title: `${sentence(round)} begins`, words: `${plural(now.online, "device")} online${attempt}. Who has just lost the connection is given a moment to come back.`, kind: "busy" };
     case "collecting":
       return { title: `${sentence(round)}${attempt}`, words: collecting(now), kind: "busy" };

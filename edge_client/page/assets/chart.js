@@ -7,13 +7,14 @@ const LEFT = 48;
 const BOTTOM = 28;
 const TOP = 12;
 const MOST = 30;
+const LOWEST = [0.96, 0.8, 0.6, 0.2, 0]; // with four steps up to 100 % that are read at a glance
 
 /** Draw the rounds, so many pixels wide; those that were not measured leave a gap. */
 export function roundsChart(history, { width }) {
   const rounds = history.slice(-MOST);
   const known = rounds.flatMap((round) => [round.holdout_before, round.holdout_after]).filter((value) => value !== null && value !== undefined);
   if (!known.length) return null;
-  const low = Math.max(0, Math.floor(Math.min(...known) * 10 - 0.3) / 10);
+  const low = LOWEST.find((one) => one <= Math.min(...known));
   const x = (at) => LEFT + 24 + (rounds.length === 1 ? 0 : (at * (width - LEFT - 48)) / (rounds.length - 1));
   const y = (value) => TOP + ((1 - value) / (1 - low || 1)) * (HEIGHT - TOP - BOTTOM);
   const chart = s("svg", { class: "chart", viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": summary(rounds) });

@@ -97,6 +97,7 @@ export function describe(state) {
   if (state.fleet === null) return { title: "In no fleet", words: "It reads with the weights it has. What you put right is kept, for the day it joins one: inkfleet device --broker mqtt://…", kind: "" };
   if (!state.connected) return { title: "Not connected", words: sentence(state.reason) || `Looking for the broker of the fleet ${state.fleet}.`, kind: "off" };
   if (state.activity === "training") return { title: `Training in ${round}`, words: "It learns from your samples now, beside reading.", kind: "busy" };
+  if (state.activity === "fetching" && state.phase === "finished") return { title: "Fetching the last weights", words: `The run is finished after ${plural(state.rounds, "round")}.`, kind: "busy" };
   if (state.activity === "fetching") return { title: `Fetching ${round}`, words: "It fetches the model and the fleet's weights.", kind: "busy" };
   if (state.activity === "uploading") return { title: `Sending what it learnt in ${round}`, words: "Weights alone; no picture leaves the device.", kind: "busy" };
   if (state.activity === "failed") return { title: `No part in ${round}`, words: sentence(state.reason), kind: "off" };
