@@ -106,7 +106,7 @@ class Proxy:
                 done.set()
 
         self._loop.call_soon_threadsafe(work)
-        done.wait(5.0)
+        done.wait(60.0)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -79,16 +79,18 @@ def test_a_signed_round_is_followed_and_answered_with_signatures(
     aggregator: ScriptedAggregator, start: Callable[[], queue.Queue[Event]], ear: Callable[..., Any], fleet_id: str
 ) -> None:
     """The device trains for the aggregator it was enrolled with, and whatever it says of itself carries its own key."""
+    end = f"{fleet_id}/end"
     heard = ear(aggregator.link.address).up(
-        *(f"fl/v1/{fleet_id}/device/+/{kind}" for kind in ("state", "update", "want"))
+        *(f"fl/v1/{fleet_id}/device/+/{kind}" for kind in ("state", "update", "want")), end
     )
     events = start()
     aggregator.open_round(1, sequence=10)
     assert said(events, "verdict")["verdict"] == "accepted"
     check = KeyCheck(lambda topic: OURS.public_key())
     kinds = set()
-    while not heard.messages.empty():
-        message: Message = heard.next()
+    heard.link.publish(end, b"")
+    message: Message
+    while (message := heard.next()).topic != end:
         check.check(message.topic, message.payload)
         kinds.add(message.topic.rsplit("/", 1)[-1])
     assert kinds == {"state", "update", "want"}

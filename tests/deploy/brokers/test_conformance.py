@@ -177,7 +177,7 @@ def test_the_link_comes_back_with_its_subscriptions(kind: str, tmp_path: Path, u
 def test_a_question_and_its_answer_take_no_delayed_acknowledgement(
     any_broker: RunningBroker, fleet_id: str, ear: MakeEar
 ) -> None:
-    """The quickest of twenty round trips is far below the 40 ms that Nagle's algorithm or a delayed ACK would cost."""
+    """The quickest of many round trips is far below the 40 ms that Nagle's algorithm or a delayed ACK costs each."""
 
     def answer(message: Message) -> None:
         server.link.publish(f"{fleet_id}/reply", message.payload)
@@ -185,8 +185,8 @@ def test_a_question_and_its_answer_take_no_delayed_acknowledgement(
     server = ear(any_broker.address, on_message=answer)
     server.up(f"{fleet_id}/want")
     device = ear(any_broker.address).up(f"{fleet_id}/reply")
-    trips_s = []
-    for _ in range(20):
+    trips_s: list[float] = []
+    while len(trips_s) < 20 or (min(trips_s) >= 0.02 and len(trips_s) < 1000):
         began = time.perf_counter()
         device.link.publish(f"{fleet_id}/want", b"chunk 3")
         device.next()

@@ -57,6 +57,24 @@ def carried(school: FleetFolder, name: str) -> BrokerAddress:
     return Identity.load(waiting.rename(school.folder.parent / waiting.name), role="device").address
 
 
+def await_revoked(address: BrokerAddress) -> None:
+    """Wait until Mosquitto has done what it was told to: it does it when it comes to it."""
+    until = time.monotonic() + DEADLINE_S
+    refusal = ""
+    while not refusal and time.monotonic() < until:
+        try:
+            shake_hands(address, timeout_s=DEADLINE_S)
+        except BrokerError as error:
+            refusal = str(error)
+    assert "turns our certificate away: it was revoked" in refusal
+
+
+def put(file: Path, data: bytes) -> None:
+    """Replace a file at once: half-written, it would be looked at once more."""
+    (file.parent.parent / "new").write_bytes(data)
+    (file.parent.parent / "new").replace(file)
+
+
 def test_whoever_is_revoked_is_out_without_a_word_to_the_broker(
     school: FleetFolder, command: subprocess.Popen[str], ear: Callable[..., Ear]
 ) -> None:
@@ -66,15 +84,7 @@ def test_whoever_is_revoked_is_out_without_a_word_to_the_broker(
     school.revoke(["kitchen"])
     while "crl.pem" not in (said := line(command)):
         assert said.startswith("reloaded: ")
-    # Mosquitto was told; it does it when it comes to it.
-    until = time.monotonic() + DEADLINE_S
-    refusal = ""
-    while not refusal and time.monotonic() < until:
-        try:
-            shake_hands(kitchen, timeout_s=DEADLINE_S)
-        except BrokerError as error:
-            refusal = str(error)
-    assert "turns our certificate away: it was revoked" in refusal
+    await_revoked(kitchen)
     garden = Identity.load(school.folder / "devices" / "garden.pem", role="device").address
     ear(garden).up().link.stop()
 
@@ -99,10 +109,11 @@ def test_a_list_that_is_damaged_or_gone_lets_nobody_do_more(
     changed: set[str] = set()
     while not {"acl", "crl.pem"} <= changed:
         changed |= set(line(command).removeprefix("reloaded: ").removesuffix(" changed").split(", "))
+    await_revoked(garden)
     file = school.folder / "broker" / name
     whole = file.read_bytes()
     for spoilt in (b"rubbish", whole[: len(whole) // 2], whole[:-20], None):
-        file.unlink() if spoilt is None else file.write_bytes(spoilt)
+        file.unlink() if spoilt is None else put(file, spoilt)
         assert line(command).startswith(f"not reloaded: {file} ")
     command.send_signal(signal.SIGHUP)
     assert line(command).startswith(f"not reloaded: {file} ")
@@ -117,5 +128,5 @@ def test_a_list_that_is_damaged_or_gone_lets_nobody_do_more(
     aggregator = ear(Identity.load(school.folder / "aggregator", role="aggregator").address).up()
     aggregator.link.publish("fl/v1/school/server/state", b"{}")
     assert kitchen.next().topic == "fl/v1/school/server/state"
-    file.write_bytes(whole)
+    put(file, whole)
     assert line(command) == f"reloaded: {name} changed"

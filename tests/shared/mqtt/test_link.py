@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -66,7 +65,7 @@ def test_a_half_open_connection_is_noticed(ear: MakeEar) -> None:
         one = ear(broker.address, keepalive_s=1)
         one.link.start()
         assert "went silent" in one.losses.get(timeout=DEADLINE_S)
-        assert pings.is_set()
+        assert pings.wait(DEADLINE_S)
 
 
 def test_nonsense_ends_the_connection_not_the_link(ear: MakeEar) -> None:
@@ -129,13 +128,15 @@ def test_stop_wakes_those_who_wait(unused_port: int, ear: MakeEar) -> None:
     threads = [threading.Thread(target=wait, args=(call,)) for call in calls]
     for thread in threads:
         thread.start()
-    began = time.monotonic()
     one.link.stop()
     for thread in threads:
-        thread.join()
+        thread.join(DEADLINE_S / 2)
     assert len(errors) == 2
-    assert time.monotonic() - began < 5
-    assert not any(thread.name.startswith("mqtt-") for thread in threading.enumerate())
+    # An attempt to connect that was under way ends by itself.
+    for thread in threading.enumerate():
+        if thread.name.startswith("mqtt-"):
+            thread.join(DEADLINE_S)
+            assert not thread.is_alive()
 
 
 def test_a_fault_in_the_link_costs_one_connection(
