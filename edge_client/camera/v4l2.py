@@ -7,15 +7,14 @@ import os
 import stat
 from pathlib import Path
 
-from edge_client.camera.decoder import Decoder, first_of
-from edge_client.camera.frame import Picture
+from edge_client.camera.decoded import DecodedCapture
 from edge_client.camera.quiet import quiet_cv2
 from shared.errors import RunError
 
 _READ_TIMEOUT_S = "5"
 
 
-class V4l2Camera:
+class V4l2Camera(DecodedCapture):
     """A camera by its device file, such as ``/dev/video0``.
 
     It is asked for Motion JPEG, because few USB cameras have room on the bus for 30 raw pictures of 1280×720 a second.
@@ -30,11 +29,11 @@ class V4l2Camera:
     interval_s = 0.0
 
     def __init__(self, device: Path, *, size: tuple[int, int]) -> None:
+        super().__init__()
         self.title = str(device)
         self.name = f"camera {device}"
         self._device = device
         self._size = size
-        self._decoder: Decoder | None = None
 
     def open(self) -> None:
         """Take the camera, and make sure that it gives a picture."""
@@ -48,19 +47,8 @@ class V4l2Camera:
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        self._decoder = first_of(capture)
-        if self._decoder is None:
+        if not self._begin(capture):
             raise RunError(f"{self.name} gives no picture{_who_holds(self._device)}")
-
-    def next(self, *, skip: int = 0) -> Picture | None:
-        """Wait for the next picture; None once the camera is gone or silent."""
-        return self._decoder.next(skip=skip) if self._decoder is not None else None
-
-    def close(self) -> None:
-        """Let go of the camera."""
-        if self._decoder is not None:
-            self._decoder.close()
-            self._decoder = None
 
 
 def check_device(device: Path, *, name: str) -> None:

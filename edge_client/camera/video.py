@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_client.camera.decoder import Decoder, first_of
-from edge_client.camera.frame import Picture
+from edge_client.camera.decoded import DecodedCapture
 from edge_client.camera.quiet import quiet_cv2
 from shared.errors import DataError
 
@@ -13,7 +12,7 @@ _LIKELY_FPS = (1.0, 240.0)
 _USUAL_FPS = 25.0
 
 
-class VideoFile:
+class VideoFile(DecodedCapture):
     """A video by its path, at its own pace.
 
     Args:
@@ -25,12 +24,12 @@ class VideoFile:
     still = False
 
     def __init__(self, path: Path, *, pace_s: float | None = None) -> None:
+        super().__init__()
         self.title = str(path)
         self.name = f"video {path}"
         self.interval_s = pace_s or 0.0
         self._path = path
         self._pace_s = pace_s
-        self._decoder: Decoder | None = None
 
     def open(self) -> None:
         """Begin at the first picture."""
@@ -47,20 +46,9 @@ class VideoFile:
         # As a path with a colon or a percent sign would be an address or a pattern to FFmpeg, it is made absolute.
         capture = cv2.VideoCapture("file:" + str(self._path.resolve()), cv2.CAP_FFMPEG)
         opened = capture.isOpened()
-        self._decoder = first_of(capture)
-        if self._decoder is None:
+        if not self._begin(capture):
             why = "has no picture that can be decoded" if opened else "is no video that can be decoded"
             raise DataError(f"{self.name} {why}; convert it to H.264 in MP4, or give a picture or folder")
         if self._pace_s is None:
             fps = float(capture.get(cv2.CAP_PROP_FPS))
             self.interval_s = 1 / (fps if _LIKELY_FPS[0] <= fps <= _LIKELY_FPS[1] else _USUAL_FPS)
-
-    def next(self, *, skip: int = 0) -> Picture | None:
-        """Decode the next picture."""
-        return self._decoder.next(skip=skip) if self._decoder is not None else None
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._decoder is not None:
-            self._decoder.close()
-            self._decoder = None
