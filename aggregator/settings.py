@@ -7,33 +7,12 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from aggregator import training_settings as training
 from aggregator.byzantine import Byzantine
 from aggregator.engine import RunPlan
 from aggregator.page import DEFAULT_PORT
 from aggregator.schedule import learning_rate
-from aggregator.training_settings import (
-    AssumedHostile,
-    Augment,
-    Balance,
-    BatchSize,
-    ClipNorm,
-    ClipToMedian,
-    Deadline,
-    FirstWeights,
-    LearningRate,
-    LearningRateSchedule,
-    LocalEpochs,
-    MaxAttempts,
-    ModelFolder,
-    Momentum,
-    NotNegative,
-    Optimizer,
-    Positive,
-    ProxMu,
-    Rule,
-    SampleCap,
-    Weighting,
-)
+from aggregator.training_settings import NotNegative, Positive
 from shared import enrolled
 from shared.errors import SettingsError
 from shared.messages import TrainingPlan
@@ -88,8 +67,8 @@ class AggregatorSettings(Settings):
         Path("runs/aggregator"), description="where the run is kept: database, updates, checkpoints, metrics.jsonl"
     )
     labels: str = Field("arithmetic", description="the label set of the built-in model to train")
-    model: ModelFolder = None
-    weights: FirstWeights = None
+    model: training.ModelFolder = None
+    weights: training.FirstWeights = None
     test_data: Path | None = Field(None, description="handwriting that every round's weights are tested on")
     resume: bool = Field(False, description="go on with the run in the folder")
     partition: str = Field(
@@ -116,28 +95,28 @@ class AggregatorSettings(Settings):
     grace_s: NotNegative = Field(
         10.0, description="how long a round waits for a device that just lost its connection, in seconds"
     )
-    deadline_s: Deadline = 300.0
+    deadline_s: training.Deadline = 300.0
     quorum: int = Field(0, ge=0, description="how many updates a round needs; 0 needs one of every invited device")
-    max_attempts: MaxAttempts = 3
+    max_attempts: training.MaxAttempts = 3
 
-    local_epochs: LocalEpochs = 2
-    batch_size: Annotated[BatchSize, Field(le=65_536)] = 32
-    optimizer: Optimizer = "sgd"
-    lr: LearningRate = 0.05
-    lr_schedule: LearningRateSchedule = "cooldown"
-    momentum: Momentum = 0.9
-    clip_norm: ClipNorm = 0.0
-    prox_mu: ProxMu = 0.0
-    augment: Augment = 0.5
-    balance: Balance = 0.0
-    weighting: Weighting = "samples"
-    sample_cap: SampleCap = 10.0
-    aggregation: Rule = "mean"
-    byzantine: AssumedHostile = 0.2
+    local_epochs: training.LocalEpochs = 2
+    batch_size: Annotated[training.BatchSize, Field(le=65_536)] = 32
+    optimizer: training.Optimizer = "sgd"
+    lr: training.LearningRate = 0.05
+    lr_schedule: training.LearningRateSchedule = "cooldown"
+    momentum: training.Momentum = 0.9
+    clip_norm: training.ClipNorm = 0.0
+    prox_mu: training.ProxMu = 0.0
+    augment: training.Augment = 0.5
+    balance: training.Balance = 0.0
+    weighting: training.Weighting = "samples"
+    sample_cap: training.SampleCap = 10.0
+    aggregation: training.Rule = "mean"
+    byzantine: training.AssumedHostile = 0.2
     clip_update_norm: NotNegative = Field(
         0.0, description="an update that moved further than this (L2 norm) is scaled back to it; 0: no limit"
     )
-    clip_to_median: ClipToMedian = 0.0
+    clip_to_median: training.ClipToMedian = 0.0
     seed: int = Field(0, ge=0, lt=1 << 63, description="of the first weights, the choice of devices, and the training")
 
     max_update_norm: NotNegative = Field(

@@ -7,28 +7,8 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from aggregator import training_settings as training
 from aggregator.byzantine import Byzantine
-from aggregator.training_settings import (
-    AssumedHostile,
-    Augment,
-    Balance,
-    BatchSize,
-    ClipNorm,
-    ClipToMedian,
-    Deadline,
-    FirstWeights,
-    LearningRate,
-    LearningRateSchedule,
-    LocalEpochs,
-    MaxAttempts,
-    ModelFolder,
-    Momentum,
-    Optimizer,
-    ProxMu,
-    Rule,
-    SampleCap,
-    Weighting,
-)
 from deploy.simulate.attack import parse_attack
 from shared.enrolled import check_broker
 from shared.errors import SettingsError
@@ -63,8 +43,8 @@ class SimulationSettings(Settings):
         0.1, gt=0, lt=1, description="the share of the writers that is kept for the test, where there is no test data"
     )
     labels: str = Field("arithmetic", description=f"the classes to read: {', '.join(LABEL_SETS)}")
-    model: ModelFolder = None
-    weights: FirstWeights = None
+    model: training.ModelFolder = None
+    weights: training.FirstWeights = None
 
     partition: tuple[str, ...] = Field(
         ("writer",),
@@ -81,21 +61,21 @@ class SimulationSettings(Settings):
         "per_round updates have come",
     )
     rounds: int = Field(15, ge=1, le=1_000_000, description="how many rounds")
-    local_epochs: LocalEpochs = 2
-    batch_size: Annotated[BatchSize, Field(le=32)] = 32
-    optimizer: Optimizer = "sgd"
-    lr: LearningRate = 0.05
-    lr_schedule: LearningRateSchedule = "cooldown"
-    momentum: Momentum = 0.9
-    clip_norm: ClipNorm = 0.0
-    prox_mu: ProxMu = 0.0
-    augment: Augment = 0.5
-    balance: Balance = 0.0
-    weighting: Weighting = "samples"
-    sample_cap: SampleCap = 10.0
-    aggregation: Rule = "mean"
-    byzantine: AssumedHostile = 0.2
-    clip_to_median: ClipToMedian = 0.0
+    local_epochs: training.LocalEpochs = 2
+    batch_size: Annotated[training.BatchSize, Field(le=32)] = 32
+    optimizer: training.Optimizer = "sgd"
+    lr: training.LearningRate = 0.05
+    lr_schedule: training.LearningRateSchedule = "cooldown"
+    momentum: training.Momentum = 0.9
+    clip_norm: training.ClipNorm = 0.0
+    prox_mu: training.ProxMu = 0.0
+    augment: training.Augment = 0.5
+    balance: training.Balance = 0.0
+    weighting: training.Weighting = "samples"
+    sample_cap: training.SampleCap = 10.0
+    aggregation: training.Rule = "mean"
+    byzantine: training.AssumedHostile = 0.2
+    clip_to_median: training.ClipToMedian = 0.0
     attack: str = Field(
         "",
         description="what some devices do to the fleet: sign-flip, scale or label-flip, perhaps with :STRENGTH; "
@@ -119,9 +99,9 @@ class SimulationSettings(Settings):
     page: bool = Field(
         False, description="serve the aggregator's page, to watch the fleet in a browser while it trains"
     )
-    deadline_s: Deadline = 600.0
+    deadline_s: training.Deadline = 600.0
     quorum: int = Field(0, ge=0, description="how many updates a round needs; 0: of every device that trains in it")
-    max_attempts: MaxAttempts = 3
+    max_attempts: training.MaxAttempts = 3
 
     generated_writers: int = Field(
         0, ge=0, le=100_000, description="generated handwriting: how many people write to train on; 0: one a device"
