@@ -217,6 +217,8 @@ def _split(data: bytes, file: Path) -> tuple[dict[str, Any], bytes]:
     """Return the JSON object, its members checked for their kind, and what follows it."""
     damaged = f"identity {file} is damaged or incomplete"
     begin, end = data.find(b"\n{"), data.find(b"\n}\n")
+    if data.startswith(b"Inkfleet grant"):
+        raise SettingsError(f"{file} is an identity without its keys; inkfleet fleet accept {file} puts them in")
     if not data.startswith(b"Inkfleet identity") or begin < 0:
         raise SettingsError(f"{file} is no identity; take the file that inkfleet fleet enroll wrote")
     if end < 0:

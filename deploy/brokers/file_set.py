@@ -40,6 +40,9 @@ FILES = (
 )
 """The set, but for its checksums."""
 
+KEPT_THERE = (secure_files.CERTIFICATE, secure_files.KEY)
+"""What may lie on the broker's machine alone: a set without them brings the lists up to date."""
+
 _LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9.-]+)\Z")
 _LARGEST_BYTES = 64 * 1024 * 1024
 _COPY_ANEW = "copy it anew"
@@ -50,9 +53,10 @@ def checksums(folder: Path) -> str:
     """Write down what the files in a folder are now, a line each, as ``sha256sum`` does.
 
     Raises:
-        SettingsError: one cannot be read.
+        SettingsError: one cannot be read, and is not of those that may lie elsewhere.
     """
-    return "".join(f"{_digest(_read(folder / name))}  {name}\n" for name in FILES)
+    there = [name for name in FILES if name not in KEPT_THERE or (folder / name).exists()]
+    return "".join(f"{_digest(_read(folder / name))}  {name}\n" for name in there)
 
 
 def drop_in(folder: str, *, configuration: str = "/etc/mosquitto/conf.d/inkfleet.conf") -> str:
@@ -103,7 +107,8 @@ def faults(folder: Path, *, now: datetime) -> list[str]:
         try:
             contents[name] = _read(folder / name)
         except SettingsError as error:
-            found[name] = f"{error}; {_COPY_ANEW}"
+            if name not in KEPT_THERE or name.encode() in contents.get(CHECKSUMS, b""):
+                found[name] = f"{error}; {_COPY_ANEW}"
     # The first fault of a file is the cause of its others.
     for name, fault in (*_damages(contents), *_unreadable(folder)):
         found.setdefault(name, f"{folder / name} {fault}")
@@ -131,7 +136,8 @@ def _damages(contents: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
         return
     matches = [_LINE.match(line) for line in contents[CHECKSUMS].decode("ascii", "replace").splitlines()]
     expected = {match[2]: match[1] for match in matches if match}
-    if [match and match[2] for match in matches] != list(FILES):
+    needed = [name for name in FILES if name not in KEPT_THERE or name in expected]
+    if [match and match[2] for match in matches] != needed:
         yield CHECKSUMS, f"is not whole; {_COPY_ANEW}"
     for name, data in contents.items():
         if name in expected and _digest(data) != expected[name]:

@@ -261,13 +261,14 @@ def list_members(folder: Path, *, as_json: bool) -> None:
         document = {
             "fleet": record.fleet,
             "folder": str(folder),
+            "authority": fleet.fingerprint(),
             "broker": {"hosts": record.hosts, "port": record.port, "password_port": record.password_port},
             "members": [_as_json(one) for one in standings],
             "warnings": sum(bool(one.warning) for one in standings),
         }
         click.echo(json.dumps(document))
         return
-    click.echo(f"fleet {record.fleet}, broker {record.url(with_password=False)}")
+    click.echo(f"fleet {record.fleet}, broker {record.url(with_password=False)}, authority {fleet.fingerprint()}")
     width = max(len(one.name) for one in standings)
     for one in standings:
         state = f"revoked {one.revoked:%Y-%m-%d}" if one.revoked else f"until {one.not_after:%Y-%m-%d}"

@@ -77,6 +77,21 @@ def test_checksums_that_were_cut_off_are_found_out(fleet: FleetFolder) -> None:
     assert f"{broker / 'acl'} is not whole" in second
 
 
+def test_a_set_without_the_brokers_key_brings_its_lists_up_to_date(fleet: FleetFolder, tmp_path: Path) -> None:
+    """Key and certificate were taken to the broker's machine, and are held against the rest of the set there."""
+    broker, there = fleet.folder / "broker", tmp_path / "there"
+    shutil.copytree(broker, there)
+    for name in ("broker.key", "broker.crt"):
+        (broker / name).unlink()
+    fleet.enroll(["kitchen"])
+    for copied in (broker, shutil.copytree(broker, there, dirs_exist_ok=True)):
+        assert faults(copied, now=NOW) == []
+        assert by_coreutils(copied)
+    (there / "broker.key").write_bytes(b"")
+    (fault,) = faults(there, now=NOW)
+    assert "broker.key does not fit broker.crt" in fault
+
+
 def test_files_that_do_not_go_together_are_told(fleet: FleetFolder, elsewhere: FleetFolder) -> None:
     """Each as it was written, but of two fleets: checksums made anew do not help."""
     broker, other = fleet.folder / "broker", elsewhere.folder / "broker"

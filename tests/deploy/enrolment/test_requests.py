@@ -59,6 +59,8 @@ def test_the_commands_let_a_device_in_that_keeps_its_keys(tmp_path: Path, capsys
     assert (code, "inkfleet fleet accept kitchen.granted" in granted) == (0, True)
     (tmp_path / "fleet" / "devices" / "kitchen.granted").rename(device / "kitchen.granted")
     keys = read_keys(device / "kitchen.keys")
+    with pytest.raises(SettingsError, match="without its keys; inkfleet fleet accept"):
+        Identity.load(device / "kitchen.granted")
     code, taken, _ = inkfleet(capsys, "fleet", "accept", device / "kitchen.granted")
     assert (code, f"next: inkfleet device --identity {device / 'kitchen.pem'}" in taken) == (0, True)
     shown = [line.split()[-1] for line in asked.splitlines()][-1]
