@@ -1,13 +1,14 @@
-"""The devices' side of a run: what each of their messages means, and what each device is told."""
+"""The devices' side of a run: what each of their messages means, and what follows from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
 from aggregator.acceptance import Asked, Bounds, Refusal, check_manifest
+from aggregator.answers import Answers
 from aggregator.engine import DeviceDeclined, DeviceExpelled, DeviceGone, DeviceSeen, Rest, RoundView
 from aggregator.events import EventLog
-from aggregator.receiver import Arrived, Lacking, Receiver
+from aggregator.receiver import Arrived, Receiver
 from aggregator.registry import Registry
 from aggregator.sender import Sender
 from aggregator.settings import AggregatorSettings
@@ -15,15 +16,13 @@ from aggregator.store import Store
 from shared.crash_points import reach
 from shared.errors import ProtocolError
 from shared.labels import LabelSet
-from shared.messages import DeviceState, Reply, UpdateManifest, Want, decode
+from shared.messages import DeviceState, UpdateManifest, Want, decode
 from shared.mqtt import Message
 from shared.signing import Check, NoCheck
 from shared.topics import DeviceTopic, Topics
 
 # A client that sends rubbish without end must not fill the disk with events.
 _SAY_DROPPED_EVERY_S = 10.0
-# Nor one whose updates are refused again and again.
-_MOST_REFUSALS_SAID = 1000
 # Nor one that comes and goes without end: so many comings and goings of a device are told in a round.
 _MOST_CHANGES_SAID = 100
 # And of all together: where nobody asks who they are, names are made up at will.
@@ -69,6 +68,7 @@ class Reception:
         self._log = log
         self._clock = clock
         self._topics = Topics(settings.fleet)
+        self._answers = Answers(self._topics, sender=sender, log=log)
         self._registry = Registry(labels)
         self._receiver = Receiver(
             max_update_bytes=bounds.max_bytes, max_total_bytes=settings.assembly_bytes, quiet_s=settings.quiet_s
@@ -76,7 +76,6 @@ class Reception:
         self._received_bytes = 0
         self._last_want_at = float("-inf")
         self._dropped, self._dropped_said_at = 0, float("-inf")
-        self._refusals_said = 0
         self._changes_said: dict[str, int] = {}
         self._changes_of_all_said = 0
         # Devices known by nothing but a state that the broker had kept.
@@ -157,7 +156,7 @@ class Reception:
 
     def round_opened(self, round_number: int) -> None:
         """Drop what is still arriving for other rounds."""
-        self._refusals_said = 0
+        self._answers.round_opened()
         self._changes_said.clear()
         self._changes_of_all_said = 0
         self._receiver.keep_only(round_number=round_number)
@@ -203,12 +202,12 @@ class Reception:
     def ask_quiet(self) -> None:
         """Ask for the chunks that stay away."""
         for lacking in self._receiver.quiet(now=self._clock()):
-            self._ask_for(lacking)
+            self._answers.ask_for(lacking)
 
     def ask_all(self) -> None:
         """Ask for every chunk that has not come: the connection was lost, and chunks with it."""
         for lacking in self._receiver.all_lacking(now=self._clock()):
-            self._ask_for(lacking)
+            self._answers.ask_for(lacking)
 
     def garbled(self, device: str, manifest: UpdateManifest, reason: str, *, view: RoundView) -> Refusal | None:
         """Ask a device for its whole update again, because what came does not have its hash.
@@ -218,7 +217,7 @@ class Reception:
         """
         lacking = self._receiver.garbled(device, now=self._clock()) if manifest.round == view.round else None
         if lacking is not None:
-            self._ask_for(lacking)
+            self._answers.ask_for(lacking)
             return None
         refusal = Refusal("rejected", reason)
         self.refuse(device, manifest, refusal, view=view)
@@ -234,19 +233,12 @@ class Reception:
             of: how many devices were invited.
         """
         self._receiver.forget(device)
-        self._reply(device, manifest, None)
-        self._say_update(device, manifest, "accepted", received, of)
+        self._answers.accept(device, manifest, received=received, of=of)
 
     def refuse(self, device: str, manifest: UpdateManifest, refusal: Refusal, *, view: RoundView) -> None:
-        """Tell a device that its update does not count, and why; the log is told of the first thousand in a round."""
+        """Tell a device that its update does not count, and why, and drop what came of it."""
         self._receiver.forget(device)
-        self._reply(device, manifest, refusal)
-        self._refusals_said += 1
-        if self._refusals_said > _MOST_REFUSALS_SAID:
-            return
-        self._say_update(
-            device, manifest, refusal.verdict, len(view.contributions), len(view.invited), reason=refusal.reason
-        )
+        self._answers.refuse(device, manifest, refusal, received=len(view.contributions), of=len(view.invited))
 
     def _presence(self, topic: DeviceTopic, message: Message) -> Sequence[DeviceSeen | DeviceGone | DeviceDeclined]:
         device = topic.device
@@ -282,7 +274,7 @@ class Reception:
         if manifest.run == self._run and manifest.round != view.round:
             earlier = self._store.counted_sha256(self._run, manifest.round, device)
             if earlier == manifest.blob.sha256:
-                self._reply(device, manifest, Refusal("duplicate"))
+                self._answers.say_duplicate(device, manifest)
                 return ()
         presence = self._registry.get(device)
         asked = Asked(
@@ -302,44 +294,8 @@ class Reception:
             return (rejected(device, manifest, refusal, attempt=view.attempt),) if ours else ()
         lacking = self._receiver.manifest(device, manifest, now=self._clock())
         if lacking is not None:
-            self._ask_for(lacking)
+            self._answers.ask_for(lacking)
         return ()
-
-    def _ask_for(self, lacking: Lacking) -> None:
-        manifest = lacking.manifest
-        reply = Reply(
-            run=manifest.run,
-            round=manifest.round,
-            sha256=manifest.blob.sha256,
-            verdict="lacking",
-            ranges=lacking.ranges,
-        )
-        self._sender.control(self._topics.reply(lacking.device), reply.encode())
-
-    def _reply(self, device: str, manifest: UpdateManifest, refusal: Refusal | None) -> None:
-        reply = Reply(
-            run=manifest.run,
-            round=manifest.round,
-            sha256=manifest.blob.sha256,
-            verdict="accepted" if refusal is None else refusal.verdict,
-            reason="" if refusal is None else refusal.reason[:500],
-        )
-        self._sender.control(self._topics.reply(device), reply.encode())
-
-    def _say_update(
-        self, device: str, manifest: UpdateManifest, verdict: str, received: int, of: int, *, reason: str = ""
-    ) -> None:
-        self._log.say(
-            "update",
-            round=manifest.round,
-            device=device,
-            samples=manifest.samples,
-            verdict=verdict,
-            reason=reason,
-            received=received,
-            of=of,
-            metrics=manifest.metrics.model_dump(),
-        )
 
 
 def rejected(device: str, manifest: UpdateManifest, refusal: Refusal, *, attempt: int) -> DeviceDeclined:

@@ -105,7 +105,7 @@ def test_refusals_without_end_do_not_fill_the_log(
     serve: Callable[..., Running], devices: Callable[..., FakeDevice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log is told of the first refused updates of a round, and not of the others."""
-    monkeypatch.setattr("aggregator.reception._MOST_REFUSALS_SAID", 3)
+    monkeypatch.setattr("aggregator.answers._MOST_REFUSALS_SAID", 3)
     device = devices("a")
 
     def pester(manifest: RoundManifest) -> None:
