@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from deploy.brokers import RunningBroker
-from deploy.brokers.mosquitto import executable
-from deploy.chaos.broker import MortalBroker
 from deploy.chaos.proxy import Proxy
-from edge_client.trainer import Trainer
-from tests.broker_fixtures import need
-from tests.faults.process_fleet import NAMES, ROUNDS, Fleet, LocalAggregator, new_fleet
+from tests.faults.fleet_parts import LocalAggregator
+from tests.faults.process_fleet import NAMES, ROUNDS, Fleet
 
 WEIGHTS_BYTES = 1_442_000
 """What a device fetches in a round, and sends: the default network's weights."""
+
+FleetAt = Callable[[RunningBroker], Fleet]
+"""Makes a fleet at a broker."""
 
 
 def chunks_only(topic: str) -> bool:
@@ -54,41 +52,6 @@ class Lines:
     def aggregator(self, **options: Any) -> LocalAggregator:
         """Start the aggregator behind its line."""
         return self.fleet.aggregator(broker=str(self.to("aggregator").address), **options)
-
-
-@pytest.fixture
-def lines(fleet: Fleet) -> Iterator[Lines]:
-    """Lines for the fleet's parts; the parts are ended before them."""
-    with ExitStack() as stack:
-        yield Lines(fleet, stack)
-        fleet.stop()
-
-
-FleetAt = Callable[[RunningBroker], Fleet]
-
-
-@pytest.fixture
-def fleet_at(trainer: Trainer, tmp_path: Path) -> Iterator[FleetAt]:
-    """Make a fleet at a broker of the test's own."""
-    made: list[Fleet] = []
-
-    def make(broker: RunningBroker) -> Fleet:
-        made.append(new_fleet(broker, folder=tmp_path, trainer=trainer))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
-
-
-@pytest.fixture
-def own_mosquitto(tmp_path: Path) -> Iterator[Callable[..., MortalBroker]]:
-    """Start a Mosquitto with settings of its own, that may be killed."""
-    need(executable() is not None, "Mosquitto is not installed (apt install mosquitto)")
-    with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(
-            MortalBroker("mosquitto", folder=tmp_path / "mosquitto", settings=settings)
-        )
 
 
 def every_update_counted_once(aggregator: LocalAggregator) -> bool:

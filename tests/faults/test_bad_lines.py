@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deploy.chaos.line import Line
-from tests.faults.network_fleet import WEIGHTS_BYTES, Lines, chunks_only, every_update_counted_once, lines
-from tests.faults.process_fleet import NAMES, ROUNDS, fleet, make_fleet, trainer, undisturbed
-
-__all__ = ["fleet", "lines", "make_fleet", "trainer", "undisturbed"]
+from tests.faults.network_fleet import WEIGHTS_BYTES, Lines, chunks_only, every_update_counted_once
+from tests.faults.process_fleet import NAMES, ROUNDS
 
 PATIENCE_S = 1500.0
 """256 kbit/s are slow."""

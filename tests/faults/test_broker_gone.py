@@ -10,11 +10,9 @@ import pytest
 
 from deploy.chaos.broker import MortalBroker
 from shared.mqtt import Backoff
-from tests.faults.network_fleet import FleetAt, every_update_counted_once, fleet_at, own_mosquitto
-from tests.faults.process_fleet import NAMES, fleet, make_fleet, trainer, undisturbed
+from tests.faults.network_fleet import FleetAt, every_update_counted_once
+from tests.faults.process_fleet import NAMES
 from tests.hasty_clock import Hasty
-
-__all__ = ["fleet", "fleet_at", "make_fleet", "own_mosquitto", "trainer", "undisturbed"]
 
 MOST_WAIT_S = 5.0
 """However long the broker was gone: nobody waits longer than so many seconds before the next try."""

@@ -12,10 +12,8 @@ from deploy.chaos.proxy import Proxy
 from shared.errors import BrokerError
 from shared.mqtt import OutboxBounds
 from tests.broker_fixtures import Ear
-from tests.faults.network_fleet import FleetAt, every_update_counted_once, fleet_at, own_mosquitto
-from tests.faults.process_fleet import NAMES, fleet, make_fleet, trainer, undisturbed
-
-__all__ = ["fleet", "fleet_at", "make_fleet", "own_mosquitto", "trainer", "undisturbed"]
+from tests.faults.network_fleet import FleetAt, every_update_counted_once
+from tests.faults.process_fleet import NAMES
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,7 @@ import pytest
 
 from edge_client.sample_store import SampleStore
 from shared.errors import StorageError
-from tests.faults.process_fleet import NAMES, ROUNDS, Fleet, fleet, handwriting, make_fleet, trainer, undisturbed
-
-__all__ = ["fleet", "make_fleet", "trainer", "undisturbed"]
+from tests.faults.process_fleet import NAMES, ROUNDS, Fleet, handwriting
 
 Damage = Callable[[Path], None]
 SOAK = pytest.mark.soak

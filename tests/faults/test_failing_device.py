@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.process_fleet import Fleet, fleet, make_fleet, trainer
-
-__all__ = ["fleet", "make_fleet", "trainer"]
+from tests.faults.process_fleet import Fleet
 
 
 def test_a_device_that_always_fails_rests_and_the_rounds_go_on(fleet: Fleet) -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.process_fleet import NAMES, Fleet, Process, fleet, make_fleet, trainer, undisturbed
-
-__all__ = ["fleet", "make_fleet", "trainer", "undisturbed"]
+from tests.faults.fleet_parts import Process
+from tests.faults.process_fleet import NAMES, Fleet
 
 _SIZE_MIB = 24
 _MOUNT = 'cp -a "$0" "$0.before" && mount -t tmpfs -o size=%dm none "$0" && cp -a "$0.before/." "$0" && exec "$@"'

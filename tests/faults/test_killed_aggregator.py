@@ -7,9 +7,7 @@ import json
 import pytest
 
 from aggregator.store import Store
-from tests.faults.process_fleet import NAMES, ROUNDS, Fleet, fleet, make_fleet, trainer, undisturbed
-
-__all__ = ["fleet", "make_fleet", "trainer", "undisturbed"]
+from tests.faults.process_fleet import NAMES, ROUNDS, Fleet
 
 POINTS = {
     "manifest published": (1, "open"),

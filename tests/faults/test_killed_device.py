@@ -9,10 +9,8 @@ import pytest
 
 from shared.topics import Topics
 from tests.broker_fixtures import Ear
-from tests.faults.process_fleet import Fleet, fleet, make_fleet, trainer, undisturbed
+from tests.faults.process_fleet import Fleet
 from tests.hasty_clock import ROUND_S, Hasty
-
-__all__ = ["fleet", "make_fleet", "trainer", "undisturbed"]
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from deploy.brokers import start_broker
-from tests.faults.network_fleet import WEIGHTS_BYTES, FleetAt, fleet_at
-from tests.faults.process_fleet import NAMES, ROUNDS, Process, fleet, make_fleet, trainer, undisturbed
-
-__all__ = ["fleet", "fleet_at", "make_fleet", "trainer", "undisturbed"]
+from tests.faults.fleet_parts import Process
+from tests.faults.network_fleet import WEIGHTS_BYTES, FleetAt
+from tests.faults.process_fleet import NAMES, ROUNDS
 
 pytestmark = pytest.mark.soak
 

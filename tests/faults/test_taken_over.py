@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from tests.faults.process_fleet import Fleet, fleet, make_fleet, trainer, undisturbed
-
-__all__ = ["fleet", "make_fleet", "trainer", "undisturbed"]
+from tests.faults.process_fleet import Fleet
 
 
 def test_two_devices_of_one_name_do_not_fight_for_long(fleet: Fleet, undisturbed: str) -> None:

@@ -12,9 +12,7 @@ import pytest
 from shared.messages import DeviceState, ServerState, decode
 from shared.topics import Topics
 from tests.broker_fixtures import Ear
-from tests.faults.process_fleet import NAMES, Fleet, fleet, make_fleet, trainer, undisturbed
-
-__all__ = ["fleet", "make_fleet", "trainer", "undisturbed"]
+from tests.faults.process_fleet import NAMES, Fleet
 
 HOUR_S = 3600.0
 
