@@ -184,7 +184,7 @@ class RosterCheck:
                 continue
             self._signed_with[device] = key.public_bytes_raw()
             return
-        if device not in self._signed_with and (former := _signer(member, topic, payload)):
+        if device not in self._signed_with and (former := _former_key(member, topic, payload, now=now)):
             # It said nothing to us while that was good. (Had it signed with what is, nothing old would undo it.)
             self._signed_with[device] = former
         raise fault
@@ -214,9 +214,12 @@ class RosterCheck:
             return {device: self._roster.get(device) for device in devices}
 
 
-def _signer(member: Member, topic: str, payload: bytes) -> bytes | None:
-    """Return which of all keys that a device was ever given it signed a message with."""
+def _former_key(member: Member, topic: str, payload: bytes, *, now: datetime) -> bytes | None:
+    """Return which of the keys that were a device's, and are good no more, it signed a message with."""
+    good = _raw(member.keys(now=now))
     for one in member.credentials:
+        if one.key.public_bytes_raw() in good:
+            continue
         with contextlib.suppress(ProtocolError):
             KeyCheck(lambda _, key=one.key: key).check(topic, payload)  # type: ignore[misc]
             return one.key.public_bytes_raw()
