@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from _pytest.nodeid import NodeId
 from hypothesis import settings
 
 from tests import ports
@@ -22,6 +23,20 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("exploring", derandomize=False, deadline=None, print_blob=True)
 settings.load_profile("exploring" if os.environ.get("INKFLEET_TEST_EXPLORE") else "repeatable")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep tests of one ``xdist_group`` on one worker, which goes by the end of a test's name.
+
+    pytest-xdist writes it there itself, in a way that pytest has not looked at since 9.2.
+    """
+    if not config.getoption("loadgroup", False):
+        return
+    for item in items:
+        groups = sorted({str(mark.args[0]) for mark in item.iter_markers("xdist_group")})
+        ending = f"@{'_'.join(groups)}"
+        if groups and not item.nodeid.endswith(ending):
+            item._id = NodeId.parse(item.nodeid + ending)
 
 
 @pytest.fixture(scope="session")

@@ -17,15 +17,15 @@ from tests.faults.network_fleet import FleetAt, Lines
 from tests.faults.process_fleet import NAMES, Fleet, new_fleet
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trainer() -> Iterator[Trainer]:
-    """One interpreter for all devices of a module's tests."""
+    """One interpreter for all devices of these tests."""
     one = Trainer()
     yield one
     one.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def make_fleet(
     mosquitto: RunningBroker, trainer: Trainer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[], Fleet]]:
@@ -49,7 +49,7 @@ def fleet(make_fleet: Callable[[], Fleet]) -> Iterator[Fleet]:
     one.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def undisturbed(make_fleet: Callable[[], Fleet]) -> str:
     """The hash of the weights that the fleet comes to when nobody disturbs it."""
     one = make_fleet()
