@@ -42,7 +42,7 @@ def test_a_run_in_a_browser(watch: Callable[..., Watched], devices: Callable[...
     watched.until("finished")
     watched.end()
     expect(page.locator("#state-text")).to_have_text("The run is finished")
-    assert "The aggregator has ended" in page.inner_text("#now")
+    expect(page.locator("#now")).to_contain_text("The aggregator has ended")
     assert "owned" not in page.title()
     page.context.close()
 
