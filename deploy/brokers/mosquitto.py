@@ -75,6 +75,8 @@ def configure(folder: Path, *, host: str, port: int, settings: Mapping[str, str]
 def configure_secure(broker_folder: Path, *, folder: Path) -> tuple[list[str], int]:
     """Take over the configuration that ``inkfleet fleet`` made; return the command that runs it, and its first port.
 
+    Of its two forms it is the one for 2.1 and later where the plugins are that it names.
+
     Raises:
         BrokerError: Mosquitto is not installed.
         SettingsError: there is no such configuration, or one of its lists is not whole.
@@ -82,13 +84,11 @@ def configure_secure(broker_folder: Path, *, folder: Path) -> tuple[list[str], i
     from deploy.brokers import secure_files  # loads `cryptography`, which a broker for one machine has no use for
 
     program = _program()
-    source = broker_folder / secure_files.CONFIGURATION
-    try:
-        text = source.read_text()
-    except OSError as error:
-        raise SettingsError(
-            f"{source} cannot be read: {error.strerror or error}; inkfleet fleet init makes it"
-        ) from None
+    source = broker_folder / secure_files.CONFIGURATION_21
+    text = _read(source)
+    if not all(plugin.is_file() for plugin in secure_files.plugins(text)):
+        source = broker_folder / secure_files.CONFIGURATION
+        text = _read(source)
     ports = [int(line.split()[1]) for line in text.splitlines() if line.startswith("listener ")]
     if not ports:
         raise SettingsError(f"{source} has no listener; inkfleet fleet renew broker writes it anew")
@@ -107,6 +107,15 @@ def configure_secure(broker_folder: Path, *, folder: Path) -> tuple[list[str], i
     file = folder / "mosquitto.conf"
     write_bytes(file, text.encode(), mode=0o600)
     return _tied(program, file), ports[0]
+
+
+def _read(source: Path) -> str:
+    try:
+        return source.read_text()
+    except OSError as error:
+        raise SettingsError(
+            f"{source} cannot be read: {error.strerror or error}; inkfleet fleet init makes it"
+        ) from None
 
 
 def _program() -> str:

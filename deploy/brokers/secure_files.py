@@ -26,7 +26,7 @@ RELOADED = (ACCESS_LIST, REVOKED, PASSWORDS)
 """What a running Mosquitto reads again at SIGHUP."""
 
 PLUGIN_FOLDER = "/usr/lib"
-"""Where Mosquitto's own container image keeps its plugins; other packages have a folder of their own."""
+"""Where Mosquitto's own container image has its plugins. Debian has them in ``/usr/lib/TRIPLET/mosquitto``."""
 
 _SALT_BYTES = 12
 
@@ -131,6 +131,11 @@ def configuration(
             identity=_BY_PASSWORD,
         )
     return text
+
+
+def plugins(text: str) -> list[Path]:
+    """Name the plugins that a configuration loads."""
+    return [Path(line.split(maxsplit=1)[1]) for line in text.splitlines() if line.startswith("global_plugin ")]
 
 
 def access_list(fleet: str, *, revoked: Iterable[str]) -> str:
@@ -250,9 +255,9 @@ def _options(folder: str, plugin_folder: str, *, with_passwords: bool) -> str:
 
 def _plugins(folder: str, plugin_folder: str, *, with_passwords: bool) -> str:
     text = (
-        "# Access list and passwords are plugins of Mosquitto since 2.1, here for every listener. Where your package\n"
+        "# Access list and passwords are plugins of Mosquitto since 2.1, here for every listener. Where they lie in\n"
     )
-    text += "# keeps them elsewhere (ls /usr/lib/*/mosquitto*.so), put that folder here.\n"
+    text += "# another folder (find /usr/lib -name mosquitto_acl_file.so), say inkfleet fleet renew broker --plugin-folder.\n"
     text += "# Who may read and write what.\n"
     text += f"global_plugin {plugin_folder}/mosquitto_acl_file.so\nplugin_opt_acl_file {folder}/{ACCESS_LIST}\n"
     if with_passwords:

@@ -73,6 +73,12 @@ def group() -> None:
     help="Where the files of broker/ will lie on the broker's machine, for its configuration "
     "(default: where they are now).",
 )
+@click.option(
+    "--plugin-folder",
+    metavar="PATH",
+    help="Where the broker's machine has the plugins of Mosquitto 2.1 or later (default: /usr/lib, as in Mosquitto's "
+    "container image; Debian on a PC has them in /usr/lib/x86_64-linux-gnu/mosquitto).",
+)
 @click.option("--days", type=_DAYS, default=365, help="How long broker's and aggregator's certificates are good.")
 def init(
     folder: Path,
@@ -82,6 +88,7 @@ def init(
     port: int,
     password_port: int | None,
     broker_folder: str | None,
+    plugin_folder: str | None,
     days: int,
 ) -> None:
     """Make a fleet: its authority, and the files that its broker and its aggregator need.
@@ -90,7 +97,13 @@ def init(
     """
     hosts = hosts or tuple(dict.fromkeys((socket.gethostname(), "localhost", "127.0.0.1")))
     _open(folder).init(
-        fleet=fleet, hosts=hosts, port=port, password_port=password_port, broker_folder=broker_folder, days=days
+        fleet=fleet,
+        hosts=hosts,
+        port=port,
+        password_port=password_port,
+        broker_folder=broker_folder,
+        plugin_folder=plugin_folder,
+        days=days,
     )
     click.echo(
         f"fleet {fleet} is in {folder}/\n"
@@ -172,6 +185,7 @@ def revoke(devices: tuple[str, ...], *, folder: Path) -> None:
 @click.option("--broker-host", "hosts", multiple=True, metavar="HOST", help="broker: its names and addresses from now.")
 @click.option("--password-port", type=_PORT, help="broker: where it listens for passwords from now.")
 @click.option("--broker-folder", metavar="PATH", help="broker: where its files lie on its machine from now.")
+@click.option("--plugin-folder", metavar="PATH", help="broker: where Mosquitto 2.1 has its plugins there.")
 def renew(
     who: str,
     *,
@@ -184,6 +198,7 @@ def renew(
     hosts: tuple[str, ...],
     password_port: int | None,
     broker_folder: str | None,
+    plugin_folder: str | None,
 ) -> None:
     """Give a device, the broker or the aggregator new keys and a new certificate.
 
@@ -197,13 +212,20 @@ def renew(
         "--broker-host": bool(hosts) and who != "broker",
         "--password-port": password_port is not None and who != "broker",
         "--broker-folder": broker_folder is not None and who != "broker",
+        "--plugin-folder": plugin_folder is not None and who != "broker",
     }
     for option, wrong in misplaced.items():
         if wrong:
             raise click.UsageError(f"{option} is not for {who}")
     fleet = _open(folder)
     if who == "broker":
-        fleet.renew_broker(hosts=hosts, password_port=password_port, broker_folder=broker_folder, days=days)
+        fleet.renew_broker(
+            hosts=hosts,
+            password_port=password_port,
+            broker_folder=broker_folder,
+            plugin_folder=plugin_folder,
+            days=days,
+        )
         click.echo(f"the broker's machine needs {folder}/broker/ again; then restart the broker")
         return
     if who == "aggregator":

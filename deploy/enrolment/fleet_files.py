@@ -80,6 +80,7 @@ def publish(folder: Path, authority: Authority, record: FleetRecord, listed: Ros
             port=record.port,
             password_port=record.password_port,
             version=version,
+            plugin_folder=record.plugin_folder,
         )
         _write_if_changed(broker / name, text)
     _write_if_changed(broker / secure_files.ACCESS_LIST, secure_files.access_list(record.fleet, revoked=gone))

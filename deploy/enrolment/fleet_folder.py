@@ -68,6 +68,7 @@ class FleetFolder:
         port: int = 8883,
         password_port: int | None = None,
         broker_folder: str | None = None,
+        plugin_folder: str | None = None,
         days: int = 365,
     ) -> None:
         """Make the fleet: its authority, and what broker and aggregator need.
@@ -78,6 +79,7 @@ class FleetFolder:
             port: where it listens for certificates.
             password_port: where it listens for passwords; None for nowhere.
             broker_folder: where its files will lie on its machine; None for where they are made.
+            plugin_folder: where Mosquitto 2.1 has its plugins there; None for where its container image has them.
             days: how long the broker's and the aggregator's certificates are good.
 
         Raises:
@@ -91,6 +93,7 @@ class FleetFolder:
             port=port,
             password_port=password_port,
             broker_folder=broker_folder,
+            plugin_folder=plugin_folder,
             now=self._clock(),
             days=days,
         )
@@ -222,6 +225,7 @@ class FleetFolder:
         hosts: Sequence[str] = (),
         password_port: int | None = None,
         broker_folder: str | None = None,
+        plugin_folder: str | None = None,
         days: int = 365,
     ) -> None:
         """Make the broker's key, certificate and configuration anew.
@@ -230,6 +234,7 @@ class FleetFolder:
             hosts: its names and addresses; none for those it has.
             password_port: where it listens for passwords; None for what it has.
             broker_folder: where its files lie on its machine; None for what it has.
+            plugin_folder: where Mosquitto 2.1 has its plugins there; None for what it has.
             days: how long the certificate is good.
 
         Raises:
@@ -245,6 +250,7 @@ class FleetFolder:
                 hosts=tuple(hosts) or record.hosts,
                 password_port=password_port or record.password_port,
                 broker_folder=check_folder(broker_folder or record.broker_folder),
+                plugin_folder=check_folder(plugin_folder or record.plugin_folder),
             )
             check_ports(record.port, record.password_port)
             record = record.having(broker=certify_broker(self.folder, authority, record.hosts, now=now, days=days))

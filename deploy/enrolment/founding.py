@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from deploy.brokers.secure_files import PLUGIN_FOLDER
 from deploy.enrolment.certificates import Authority, certificate_pem, key_pem
 from deploy.enrolment.fleet_files import publish
 from deploy.enrolment.names import BROKER, check_folder, check_host, check_ports
@@ -32,6 +33,7 @@ def found(
     port: int,
     password_port: int | None,
     broker_folder: str | None,
+    plugin_folder: str | None,
     now: datetime,
     days: int,
 ) -> None:
@@ -44,6 +46,7 @@ def found(
         port: where it listens for certificates.
         password_port: where it listens for passwords; None for nowhere.
         broker_folder: where its files will lie on its machine; None for where they are made.
+        plugin_folder: where Mosquitto 2.1 has its plugins there; None for `secure_files.PLUGIN_FOLDER`.
         now: the time.
         days: how long the broker's and the aggregator's certificates are good.
 
@@ -62,6 +65,7 @@ def found(
         raise SettingsError(f"{folder} {what}; choose another --folder (nothing was changed)")
     place = folder.absolute()
     broker_folder = check_folder(broker_folder or str(place / BROKER))
+    plugin_folder = check_folder(plugin_folder or PLUGIN_FOLDER)
     try:
         # One by one: `parents=True` makes all but the last with whatever the umask leaves.
         for parent in reversed(place.parents):
@@ -84,6 +88,7 @@ def found(
             port=port,
             password_port=password_port,
             broker_folder=broker_folder,
+            plugin_folder=plugin_folder,
             aggregator_key="",
             broker=certify_broker(made, authority, hosts, now=now, days=days),
             aggregator=Issued(serial="0", not_after=now),

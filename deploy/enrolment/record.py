@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deploy.brokers.secure_files import PLUGIN_FOLDER
 from shared.errors import SettingsError
 from shared.files import write_bytes
 
@@ -43,6 +44,7 @@ class FleetRecord(BaseModel):
         port: of the listener for certificates.
         password_port: of the listener for passwords; None if there is none.
         broker_folder: where the broker's files lie on its machine.
+        plugin_folder: where Mosquitto 2.1 has its plugins there.
         aggregator_key: checks what the aggregator signs: 32 bytes in base64.
         passwords: the hashes of devices that have a password, by name.
         broker: the broker's certificate.
@@ -59,6 +61,7 @@ class FleetRecord(BaseModel):
     port: Port
     password_port: Port | None
     broker_folder: str
+    plugin_folder: str = PLUGIN_FOLDER
     aggregator_key: str
     passwords: dict[str, str] = {}
     broker: Issued

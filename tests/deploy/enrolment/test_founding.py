@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from deploy.brokers.mosquitto import configure_secure
 from deploy.enrolment import FleetFolder
 from shared.errors import SettingsError
 from tests.deploy.enrolment.conftest import contents
@@ -30,9 +31,27 @@ def test_a_folder_writes_no_options_into_the_brokers_configuration(fleet: FleetF
     before = contents(fleet.folder)
     with pytest.raises(SettingsError, match="cannot stand in"):
         fleet.renew_broker(broker_folder="/etc/x\nallow_anonymous true")
+    with pytest.raises(SettingsError, match="cannot stand in"):
+        fleet.renew_broker(plugin_folder="/etc/x\nallow_anonymous true")
     assert contents(fleet.folder) == before
     with pytest.raises(SettingsError, match="cannot stand in"):
         FleetFolder(tmp_path / "a\nb").init(fleet="school", hosts=("localhost",))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_form_of_2_1_is_taken_where_its_plugins_are(fleet: FleetFolder, tmp_path: Path, there: bool) -> None:
+    """They lie where the fleet was told, also after another renewal; elsewhere the form that every Mosquitto reads."""
+    plugins = tmp_path / "plugins"
+    fleet.renew_broker(plugin_folder=str(plugins))
+    fleet.renew_broker()
+    if there:
+        plugins.mkdir()
+        (plugins / "mosquitto_acl_file.so").touch()
+    configure_secure(fleet.folder / "broker", folder=tmp_path)
+    taken = (tmp_path / "mosquitto.conf").read_text().splitlines()
+    assert (f"global_plugin {plugins}/mosquitto_acl_file.so" in taken) == there
+    assert (f"acl_file {tmp_path}/acl" in taken) == (not there)
+    assert (f"plugin_opt_acl_file {tmp_path}/acl" in taken) == there
 
 
 def test_a_generous_umask_opens_nothing(tmp_path: Path) -> None:
