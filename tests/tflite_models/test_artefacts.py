@@ -13,6 +13,7 @@ import pytest
 
 from shared.errors import ModelError
 from shared.labels import LabelSet
+from tests.tflite_models.late import ON_ONE_WORKER
 from tflite_models.architecture import Architecture, DenseSpec, FlattenSpec, default_architecture
 from tflite_models.bundle import ModelBundle, builtin_bundle, builtin_names
 from tflite_models.flatbuffer import check_builtin_only, check_no_scalars, op_counts, parse, signatures
@@ -33,7 +34,7 @@ def test_every_shipped_model_verifies(name: str) -> None:
     assert bundle.manifest.layers == default_architecture(len(bundle.manifest.labels)).layers
 
 
-@pytest.mark.xdist_group("small_model")
+@ON_ONE_WORKER
 def test_users_model_verifies(small_bundle: ModelBundle) -> None:
     """A model of a user's own layers passes the same checks."""
     assert len(verify(small_bundle)) == 5
@@ -60,6 +61,7 @@ def test_scalar_input_is_named(bundle: ModelBundle) -> None:
         check_no_scalars(model, name="p")
 
 
+@ON_ONE_WORKER
 def test_function_that_needs_flex_does_not_build() -> None:
     """TensorFlow's own gradient of pooling has no builtin kernel: the build fails and names the op."""
     tf = pytest.importorskip("tensorflow")
@@ -139,6 +141,7 @@ def test_xnnpack_is_active_in_a_training_step(bundle: ModelBundle) -> None:
     assert fastest(OpResolverType.AUTO, 10) < 0.5 * fastest(OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, 3)
 
 
+@ON_ONE_WORKER
 def test_second_build_in_one_process_gives_the_same_bytes() -> None:
     """Counters of the process that builds leave no trace in the files."""
     pytest.importorskip("tensorflow")
@@ -149,7 +152,7 @@ def test_second_build_in_one_process_gives_the_same_bytes() -> None:
     assert one.manifest_bytes == other.manifest_bytes
 
 
-@pytest.mark.xdist_group("small_model")
+@ON_ONE_WORKER
 def test_recipe_is_the_one_that_the_committed_models_were_built_by(small_bundle: ModelBundle) -> None:
     """A small network of every kind of layer comes out as when they were built; a full build takes a minute.
 

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-tf = pytest.importorskip("tensorflow")
+from tests.tflite_models.late import ON_ONE_WORKER, Late
+
+tf: Any = Late("tensorflow")
+pytestmark = ON_ONE_WORKER
 
 INPUTS = ("random", "blank", "ink")
 

@@ -8,20 +8,22 @@ from typing import Any
 import pytest
 
 from shared.errors import ModelError
+from tests.tflite_models.late import ON_ONE_WORKER, Late
 from tflite_models.architecture import Architecture, default_architecture
 
-keras = pytest.importorskip("tensorflow").keras
+tf: Any = Late("tensorflow")
+pytestmark = ON_ONE_WORKER
 
 
 def from_keras(*layers: Any) -> Architecture:
     from tflite_models.build.keras_import import from_keras as read
 
-    return read(keras.Sequential([keras.Input((45, 45, 1)), *layers]))
+    return read(tf.keras.Sequential([tf.keras.Input((45, 45, 1)), *layers]))
 
 
 def test_the_default_network_in_keras_is_the_default_network() -> None:
     """The design's network, written in Keras, is read as what ships."""
-    layers = keras.layers
+    layers = tf.keras.layers
     found = from_keras(
         layers.Conv2D(32, 3, activation="relu", name="conv1"),
         layers.MaxPooling2D(name="pool1"),
@@ -39,7 +41,7 @@ def test_the_default_network_in_keras_is_the_default_network() -> None:
 
 def test_activations_as_layers_are_read() -> None:
     """ReLU, Softmax and Activation layers are the same as activation arguments."""
-    layers = keras.layers
+    layers = tf.keras.layers
     found = from_keras(
         layers.Conv2D(2, (3, 1), padding="same", use_bias=False),
         layers.ReLU(),
@@ -69,18 +71,18 @@ def test_activations_as_layers_are_read() -> None:
 def test_what_is_not_supported_is_named(make: Any, says: str) -> None:
     """An unsupported layer, or option of one, is named, with what is supported."""
     with pytest.raises(ModelError, match=says):
-        from_keras(make(keras.layers))
+        from_keras(make(tf.keras.layers))
 
 
 def test_only_a_sequential_with_an_input_shape_is_read() -> None:
     """A functional model, or one whose shapes nobody knows, is refused."""
     from tflite_models.build.keras_import import from_keras as read
 
-    inputs = keras.Input((45, 45, 1))
+    inputs = tf.keras.Input((45, 45, 1))
     with pytest.raises(ModelError, match="expected a Keras Sequential, got Functional"):
-        read(keras.Model(inputs, keras.layers.Flatten()(inputs)))
+        read(tf.keras.Model(inputs, tf.keras.layers.Flatten()(inputs)))
     with pytest.raises(ModelError, match="has no input shape"):
-        read(keras.Sequential([keras.layers.Flatten()]))
+        read(tf.keras.Sequential([tf.keras.layers.Flatten()]))
 
 
 # Keras 3.14 saves through a conversion that NumPy 2 has deprecated.
@@ -89,8 +91,8 @@ def test_saved_model_is_read_and_other_files_are_refused(tmp_path: Path) -> None
     """A .keras file is read; a missing file or one of something else is named."""
     from tflite_models.build.keras_import import load_keras
 
-    model = keras.Sequential(
-        [keras.Input((45, 45, 1)), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
+    model = tf.keras.Sequential(
+        [tf.keras.Input((45, 45, 1)), tf.keras.layers.Flatten(), tf.keras.layers.Dense(3, activation="softmax")]
     )
     model.save(tmp_path / "m.keras")
     load_keras(tmp_path / "m.keras").check(classes=3)

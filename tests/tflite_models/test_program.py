@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shared.errors import ModelError
+from tests.tflite_models.late import ON_ONE_WORKER, Late
 from tflite_models.bundle import ModelBundle
 from tflite_models.manifest import Manifest
 from tflite_models.runtime.hyper import TrainHyper
@@ -16,7 +17,8 @@ from tflite_models.runtime.program import TrainingProgram
 from tflite_models.runtime.training import draw_masks
 from tflite_models.runtime.weights import Weights, initial_weights
 
-tf = pytest.importorskip("tensorflow")
+tf: Any = Late("tensorflow")
+pytestmark = ON_ONE_WORKER
 
 PLAIN = TrainHyper(lr=1.0, momentum=0.0)
 Batch = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]
@@ -117,7 +119,6 @@ def test_gradient_of_the_whole_network(program: TrainingProgram, kind: str, clip
     near(found, wanted)
 
 
-@pytest.mark.xdist_group("small_model")
 @pytest.mark.parametrize("kind", ["noise", "blank", "partial"])
 def test_gradient_of_a_users_network(small_bundle: ModelBundle, kind: str) -> None:
     """A network of other layers (same padding, overlapping pools, no bias) has TensorFlow's gradient too."""

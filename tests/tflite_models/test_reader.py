@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shared.errors import DataError, ModelError
+from tests.tflite_models.late import ON_ONE_WORKER
 from tflite_models.bundle import ModelBundle, builtin_bundle, builtin_names
 from tflite_models.runtime.evaluation import evaluate
 from tflite_models.runtime.program import TrainingProgram
@@ -38,7 +39,7 @@ def test_reader_agrees_with_the_training_program(name: str, strokes: Strokes) ->
     assert np.array_equal(one.confusion, other.confusion)
 
 
-@pytest.mark.xdist_group("small_model")
+@ON_ONE_WORKER
 def test_reader_of_a_users_network_agrees(small_bundle: ModelBundle, strokes: Strokes) -> None:
     """The same holds for a user's own layers."""
     weights = busy(small_bundle)
