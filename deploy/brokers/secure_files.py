@@ -254,10 +254,10 @@ def _options(folder: str, plugin_folder: str, *, with_passwords: bool) -> str:
 
 
 def _plugins(folder: str, plugin_folder: str, *, with_passwords: bool) -> str:
-    text = (
-        "# Access list and passwords are plugins of Mosquitto since 2.1, here for every listener. Where they lie in\n"
+    text = "# Access list and passwords are plugins of Mosquitto since 2.1, here for every listener. Where they lie\n"
+    text += (
+        "# elsewhere (find /usr/lib -name mosquitto_acl_file.so): inkfleet fleet renew broker --plugin-folder PATH\n"
     )
-    text += "# another folder (find /usr/lib -name mosquitto_acl_file.so), say inkfleet fleet renew broker --plugin-folder.\n"
     text += "# Who may read and write what.\n"
     text += f"global_plugin {plugin_folder}/mosquitto_acl_file.so\nplugin_opt_acl_file {folder}/{ACCESS_LIST}\n"
     if with_passwords:
