@@ -22,6 +22,8 @@ from tflite_models.bundle import ModelBundle
 
 # How soon it is seen that the roster has changed, or that somebody's credentials have expired.
 _ROSTER_EVERY_S = 2.0
+# So long after the last want for the last weights nobody else will ask: a small device that is busy has to have time to.
+_LAST_WANT_S = 2.0
 
 
 class Coordinator:
@@ -148,7 +150,7 @@ class Coordinator:
         if not self._reception.online or now - finished_at >= self._linger_s:
             return True
         quiet_since = max(finished_at, self._reception.last_want_at)
-        return self._parts.sender.idle and now - quiet_since >= min(0.5, self._linger_s)
+        return self._parts.sender.idle and now - quiet_since >= min(_LAST_WANT_S, self._linger_s)
 
     def start(self) -> None:
         """Take the run up where it stands."""
