@@ -22,7 +22,7 @@ from tflite_models.bundle import ModelBundle
 
 # How soon it is seen that the roster has changed, or that somebody's credentials have expired.
 _ROSTER_EVERY_S = 2.0
-# So long after the last want for the last weights nobody else will ask: a small device that is busy has to have time to.
+# So long after the last want nobody else asks for the last weights: a small device that is busy has to have time to.
 _LAST_WANT_S = 2.0
 
 
