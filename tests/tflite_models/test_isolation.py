@@ -46,5 +46,5 @@ def test_a_process_that_trains_is_small_and_quiet() -> None:
     found, chatter = train_in_a_process()
     assert not {"tensorflow", "keras", "cv2"} & set(found["modules"])
     assert found["rss_mb"] <= 160
-    assert found["import_s"] < 0.5
+    assert found["import_s"] < 2
     assert chatter == ""

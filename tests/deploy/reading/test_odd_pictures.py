@@ -13,7 +13,7 @@ from edge_client.live.overlay import draw_reading
 from edge_client.reading import Recogniser
 from tests.reading_scenes import draw_scene
 
-CPU_S = 10.0
+CPU_S = 40.0
 """Far more than any of them takes, and far less than a texture once took that was read symbol by symbol."""
 
 

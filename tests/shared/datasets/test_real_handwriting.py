@@ -33,7 +33,7 @@ def test_the_large_npz_opens_in_seconds_and_unharmed(handwriting: Path, crohme45
     assert not imported.report.left_out
     with np.load(handwriting / "crohme45_train.npz") as file:
         assert np.array_equal(imported.dataset.images, 255 - file["X"])
-    assert cpu_s < 10
+    assert cpu_s < 20
 
 
 def test_photographed_symbols_of_another_size(handwriting: Path, tmp_path: Path) -> None:
