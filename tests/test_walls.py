@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def test_the_rooms_lean_on_each_other_in_one_direction() -> None:
     """The contracts in pyproject.toml hold: aggregator and edge_client are strangers, TensorFlow stays in the build."""
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
-    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=400)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
@@ -25,7 +25,7 @@ def test_the_command_line_opens_without_anything_heavy() -> None:
         "heavy = {'numpy', 'cv2', 'tensorflow', 'ai_edge_litert', 'paho', 'matplotlib', 'pydantic'}\n"
         "print('LOADED', sorted(heavy & set(sys.modules)))\n"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=400)
     assert "LOADED []" in shown.stdout
     assert "simulate" in shown.stdout
 
@@ -38,5 +38,5 @@ def test_whoever_has_no_identity_loads_no_cryptography() -> None:
         "import aggregator.service, shared.web.server\n"
         "print('LOADED', sorted({'cryptography', 'shared.identity', 'shared.identity_file'} & set(sys.modules)))\n"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=400)
     assert "LOADED []" in shown.stdout

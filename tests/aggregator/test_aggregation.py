@@ -180,7 +180,7 @@ def test_threads_of_the_numeric_libraries_change_nothing() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=120,
+            timeout=400,
         ).stdout
         for threads in ("1", "2")
     ]

@@ -32,7 +32,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 def said(process: subprocess.Popen[str]) -> tuple[int, str]:
     """The exit code, and the standard error of a process that ends by itself."""
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=400)
     assert "Traceback" not in errors
     return process.returncode, errors
 

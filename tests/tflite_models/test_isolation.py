@@ -36,7 +36,7 @@ print(json.dumps({
 
 
 def train_in_a_process() -> tuple[dict[str, Any], str]:
-    done = subprocess.run([sys.executable, "-c", TRAIN], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", TRAIN], capture_output=True, text=True, check=True, timeout=400)
     found: dict[str, Any] = json.loads(done.stdout)
     return found, done.stderr
 
