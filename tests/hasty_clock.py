@@ -30,7 +30,8 @@ class Hasty:
             return self._base() + self._ahead_s
 
     def rush(self, *, by_s: float) -> None:
-        """Return when so much time has passed by this clock."""
+        """Return when so much time has passed by this clock, or nobody looks at it any more."""
         with self._looked:
             self._goal_s += by_s
-            assert self._looked.wait_for(lambda: self._ahead_s >= self._goal_s, timeout=60.0)
+            while self._ahead_s < self._goal_s and self._looked.wait(10.0):
+                pass

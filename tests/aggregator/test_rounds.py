@@ -43,7 +43,7 @@ def test_rounds_end_to_end(
     running = serve(handwriting_of(34), rounds=2, min_devices=3, partition="iid", clock=clock)
     for device in fleet:
         assert device.has_last_weights.wait(DEADLINE_S)
-    clock.rush(by_s=3.0)
+    clock.rush(by_s=1.0)
     summary = running.end()
     expected = encode_tensors(expected_weights(model, rounds=2, samples=samples))
     assert summary.finished

@@ -82,7 +82,7 @@ def test_repeats_and_second_updates_have_their_verdict(
     assert running.until("round")["participants"] == 2
     device.upload(manifest, data)
     assert device.verdicts.get(timeout=DEADLINE_S).verdict == "duplicate"
-    clock.rush(by_s=3.0)
+    clock.rush(by_s=1.0)
     running.end()
 
 

@@ -135,6 +135,7 @@ def test_the_process_ends_with_the_program(how: str) -> None:
         f"solver = Solver(limit_s={PATIENCE_S})\n"
         "solver.value(row_of('2^(1/2)'))\n"
         "print(solver.worker.pid, flush=True)\n"
+        "solver._limit_s = 1.0\n"
         f"if sys.argv[1] == 'kill': solver.value(row_of({LONG!r}))\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, how], stdout=subprocess.PIPE, text=True) as running:
