@@ -15,12 +15,12 @@ from shared.errors import RunError, StorageError
 class FolderLock:
     """Holds a folder for this process; a process that dies lets go of it.
 
-    A context manager. The lock file stays, and holds the number of the process that took it last: where it is removed,
+    A context manager. The lock file stays, and says which process took it last, and what that is: where it is removed,
     two processes can each hold a file of its name.
 
     Args:
         folder: made if it is not there.
-        holder: what may hold it, for the message: ``aggregator``.
+        holder: what takes it, for the message to others: ``aggregator``.
         option: with which another folder is named, for the message.
     """
 
@@ -43,15 +43,15 @@ class FolderLock:
             descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(descriptor, 0)
-            with contextlib.suppress(OSError):  # the number is for people; on a full disk the lock holds without it
-                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            with contextlib.suppress(OSError):  # that is for people; on a full disk the lock holds without it
+                os.pwrite(descriptor, f"{os.getpid()} {self._holder}".encode(), 0)
         except BlockingIOError:
-            number = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+            number, _, other = os.pread(descriptor, 100, 0).decode(errors="replace").partition(" ")
             os.close(descriptor)
-            by = f" (process {number})" if number.isdigit() else ""
+            by = f"another {self._holder}" if other in ("", self._holder) else f"its {other}"
+            process = f" (process {number})" if number.isdigit() else ""
             raise RunError(
-                f"folder {self._folder} is in use by another {self._holder}{by}; "
-                f"stop that one, or take another {self._option}"
+                f"folder {self._folder} is in use by {by}{process}; stop that one, or take another {self._option}"
             ) from None
         except OSError as error:
             if descriptor >= 0:

@@ -163,7 +163,8 @@ def split(
         dealt = partition(train, way, devices=devices, rng=rng)
         said["partition"], said["devices"] = str(way), account_of_devices(train, dealt, way=way, folder=out)
         sizes = [len(part) for part in dealt]
-        lines.append(f"{devices:,} devices of {min(sizes):,} to {max(sizes):,} samples ({way}) in {out}")
+        each = f"{min(sizes):,} to {max(sizes):,}" if min(sizes) < max(sizes) else f"{max(sizes):,}"
+        lines.append(f"{devices:,} devices of {each} samples ({way}) in {out}")
         small = sum(size < MINIMUM_SAMPLES for size in sizes)
         if small:
             lines.append(f"{small:,} of them have fewer than {MINIMUM_SAMPLES} samples")

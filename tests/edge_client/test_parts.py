@@ -191,7 +191,7 @@ def test_a_folder_is_one_devices(tmp_path: Path) -> None:
             DeviceFolder(tmp_path).lock()
         holder.kill()
     with DeviceFolder(tmp_path):
-        assert (tmp_path / "lock").read_text().strip() == str(os.getpid())
+        assert (tmp_path / "lock").read_text() == f"{os.getpid()} device"
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:

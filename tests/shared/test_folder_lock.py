@@ -13,7 +13,7 @@ from shared.folder_lock import FolderLock
 
 
 def test_a_folder_has_one_holder(tmp_path: Path) -> None:
-    """The second is told which process has it; when the first has died, the folder is free."""
+    """The second is told which process has it, and what that is; when the first has died, the folder is free."""
     holder = subprocess.Popen(
         [
             sys.executable,
@@ -32,6 +32,11 @@ def test_a_folder_has_one_holder(tmp_path: Path) -> None:
     with (
         pytest.raises(RunError, match=rf"in use by another aggregator \(process {holder.pid}\)"),
         FolderLock(tmp_path, holder="aggregator"),
+    ):
+        pass
+    with (
+        pytest.raises(RunError, match=rf"in use by its aggregator \(process {holder.pid}\)"),
+        FolderLock(tmp_path, holder="device"),
     ):
         pass
     holder.kill()
