@@ -102,6 +102,8 @@ class Aggregator:
         self._test = test
         self._on_event = on_event
         self._clock = AwakeClock(clock)
+        # What is sent waits for nothing that the deadlines wait for.
+        self._sending_clock = clock
         self._wall_clock = wall_clock
         self._fleet = FleetLink(settings, seal=self._credentials.seal, wall_clock=wall_clock)
         self._inbox = self._fleet.inbox
@@ -244,7 +246,7 @@ class Aggregator:
             link,
             topics=Topics(self._settings.fleet),
             broadcast=Broadcast(gather_s=self._settings.gather_ms / 1000),
-            clock=self._clock,
+            clock=self._sending_clock,
             on_failure=lambda error: self._inbox.put(Broke(error)),
             seal=self._credentials.seal,
         )

@@ -42,7 +42,10 @@ FILE_NAME = "identity.pem"
 
 _VERSION = 1
 _LARGEST_BYTES = 64 * 1024
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)  # of what OpenSSL makes of bad bytes
+
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
+"""What `cryptography` raises for certificates and keys that are damaged."""
+
 _A = {"device": "a device", "aggregator": "the aggregator"}
 _MEMBERS = {
     "version",
@@ -116,7 +119,7 @@ def parse(data: bytes, file: Path, *, role: Role | None = None) -> Content:
     header, rest = _split(data, file)
     try:
         return _content(header, rest, file, role=role)
-    except _UNREADABLE:  # much of a certificate is read only when it is asked for
+    except UNREADABLE:  # much of a certificate is read only when it is asked for
         raise SettingsError(f"identity {file} is damaged: its certificates or keys cannot be read") from None
 
 
@@ -261,7 +264,7 @@ def _address(url: str, file: Path) -> BrokerAddress:
 def _authority(text: str, file: Path) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
-    except _UNREADABLE:
+    except UNREADABLE:
         raise SettingsError(f"identity {file} is damaged: its authority's certificate cannot be read") from None
 
 
@@ -269,17 +272,17 @@ def _certificate(rest: bytes, file: Path, *, authority: x509.Certificate, header
     damaged = f"identity {file} is damaged or incomplete"
     try:
         certificate = x509.load_pem_x509_certificate(rest)
-    except _UNREADABLE:
+    except UNREADABLE:
         raise SettingsError(f"{damaged}: its certificate cannot be read; copy it anew") from None
     try:
         key = load_pem_private_key(rest[rest.find(b"-----BEGIN PRIVATE KEY") :], password=None)
-    except _UNREADABLE:
+    except UNREADABLE:
         raise SettingsError(f"{damaged}: its private key cannot be read; copy it anew") from None
     if key.public_key() != certificate.public_key():
         raise SettingsError(f"identity {file}: its private key does not fit its certificate; have it renewed")
     try:
         certificate.verify_directly_issued_by(authority)
-    except (*_UNREADABLE, InvalidSignature):
+    except (*UNREADABLE, InvalidSignature):
         raise SettingsError(f"identity {file}: its certificate is of another authority; have it renewed") from None
     for oid, member in ((NameOID.COMMON_NAME, "name"), (NameOID.ORGANIZATIONAL_UNIT_NAME, "fleet")):
         found = [attribute.value for attribute in certificate.subject.get_attributes_for_oid(oid)]
@@ -294,7 +297,7 @@ def _certificate(rest: bytes, file: Path, *, authority: x509.Certificate, header
 def _key_bytes(text: str, file: Path) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
-    except _UNREADABLE:
+    except UNREADABLE:
         key = b""
     if len(key) != 32:
         raise SettingsError(f"identity {file} is damaged: expected an Ed25519 key of 32 bytes in base64; copy it anew")

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from deploy.brokers import secure_files
 from shared.bounded_files import read_bounded
 from shared.errors import SettingsError
+from shared.identity_file import UNREADABLE
 from shared.validity import validity_in_words
 
 CHECKSUMS = "SHA256SUMS"
@@ -168,7 +169,8 @@ def _contradictions(sound: Mapping[str, bytes], *, now: datetime) -> Iterator[tu
         return
     try:
         authority = x509.load_pem_x509_certificate(sound[secure_files.CA])
-    except ValueError:
+        authority.public_key()  # a certificate's key is read only when it is asked for
+    except UNREADABLE:
         yield secure_files.CA, f"is no certificate; {_COPY_ANEW}"
         return
     if secure_files.REVOKED in sound and (fault := _revocation_fault(sound[secure_files.REVOKED], authority, now=now)):
@@ -181,7 +183,7 @@ def _contradictions(sound: Mapping[str, bytes], *, now: datetime) -> Iterator[tu
 def _revocation_fault(data: bytes, authority: x509.Certificate, *, now: datetime) -> str:
     try:
         revoked = x509.load_pem_x509_crl(data)
-    except ValueError:
+    except UNREADABLE:
         return f"is no list of revoked certificates; {_COPY_ANEW}"
     key = authority.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not revoked.is_signature_valid(key):
@@ -197,7 +199,7 @@ def _certificate_faults(
     try:
         certificate = x509.load_pem_x509_certificate(data)
         certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*UNREADABLE, InvalidSignature):
         yield secure_files.CERTIFICATE, f"is no certificate of the authority in {secure_files.CA}; {_COPY_ANEW}"
         return
     if not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc:
@@ -207,7 +209,7 @@ def _certificate_faults(
         return
     try:
         fits = load_pem_private_key(key_data, password=None).public_key() == certificate.public_key()
-    except (ValueError, TypeError):
+    except UNREADABLE:
         fits = False
     if not fits:
         yield secure_files.KEY, f"does not fit {secure_files.CERTIFICATE}; {_COPY_ANEW}, both"

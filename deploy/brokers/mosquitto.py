@@ -85,8 +85,8 @@ def configure_secure(broker_folder: Path, *, folder: Path) -> tuple[list[str], i
 
     program = _program()
     source = broker_folder / secure_files.CONFIGURATION_21
-    text = _read(source)
-    if not all(plugin.is_file() for plugin in secure_files.plugins(text)):
+    text = _read(source) if source.is_file() else ""
+    if not text or not all(plugin.is_file() for plugin in secure_files.plugins(text)):
         source = broker_folder / secure_files.CONFIGURATION
         text = _read(source)
     ports = [int(line.split()[1]) for line in text.splitlines() if line.startswith("listener ")]
@@ -111,7 +111,7 @@ def configure_secure(broker_folder: Path, *, folder: Path) -> tuple[list[str], i
 
 def _read(source: Path) -> str:
     try:
-        return source.read_text()
+        return source.read_text(errors="replace")
     except OSError as error:
         raise SettingsError(
             f"{source} cannot be read: {error.strerror or error}; inkfleet fleet init makes it"

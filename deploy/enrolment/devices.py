@@ -82,6 +82,7 @@ def grant_device(
     now: datetime,
     days: int,
     out: Path | None,
+    replacing: bool = False,
 ) -> Path:
     """Certify the keys that a device asked with: on the lists first, as in `equip_devices`.
 
@@ -94,17 +95,19 @@ def grant_device(
         now: the time.
         days: how long they are good.
         out: the answer's file, or a folder; None for ``devices/``.
+        replacing: whether an answer that is there already gives way.
 
     Returns:
         The answer's file.
 
     Raises:
-        SettingsError: the keys were enrolled before, or the file is there already.
+        SettingsError: the keys are another device's or were revoked, or the file is there already.
         StorageError: a file cannot be written.
     """
     for member in listed.members.values():
-        # What was revoked would be good again by it.
-        if any(one.key == request.signing_key for one in member.credentials):
+        # What was revoked would be good again by it. A device may have its answer made anew.
+        known = [one for one in member.credentials if one.key == request.signing_key]
+        if any(one.revoked is not None or member.name != request.name for one in known):
             raise SettingsError(
                 f"device {request.name} asks with keys that {member.name} was enrolled with; "
                 "have it ask with new ones (inkfleet fleet request)"
@@ -112,7 +115,7 @@ def grant_device(
     file = waiting_grant(folder, request.name) if out is None else out
     if file.is_dir():
         file = file / waiting_grant(folder, request.name).name
-    if file.exists():
+    if file.exists() and not replacing:
         raise SettingsError(f"{file} is there already; move it away, or choose another --out")
     data, credential = grant(authority, record, request, now=now, days=days)
     former = listed.members[request.name].credentials if request.name in listed.members else ()

@@ -88,9 +88,9 @@ def publish(folder: Path, authority: Authority, record: FleetRecord, listed: Ros
     write_bytes(broker / secure_files.REVOKED, authority.revocation_list(revoked, now=now), mode=0o600)
     write_bytes(broker / secure_files.CA, certificate_pem(authority.certificate), mode=0o600)
     _write_if_changed(broker / file_set.DROP_IN, file_set.drop_in(record.broker_folder))
+    listed.save(folder / AGGREGATOR / roster.FILE_NAME)
     # Last: whoever copies the folder meanwhile has files that do not go together, and is told so.
     write_bytes(broker / file_set.CHECKSUMS, file_set.checksums(broker).encode(), mode=0o600)
-    listed.save(folder / AGGREGATOR / roster.FILE_NAME)
 
 
 def read_certificate(file: Path) -> x509.Certificate:

@@ -179,8 +179,8 @@ class FleetFolder:
             The answer's file, with nothing secret in it.
 
         Raises:
-            SettingsError: the device is enrolled already, or is not, its keys were enrolled before, or the file is
-                there already.
+            SettingsError: the device is enrolled already, or is not, its keys are another's or were revoked, or the
+                file is there already.
             RunError, StorageError: see `enroll`.
         """
         with self._held():
@@ -190,11 +190,19 @@ class FleetFolder:
                 member = _enrolled(listed, request.name)
                 if at_once or member.newest.login == "password":
                     listed = with_member(listed, revoked(member, now=now))
-                if out is None:
-                    waiting_grant(self.folder, request.name).unlink(missing_ok=True)
             else:
                 _check_free(listed, request.name)
-            return grant_device(self.folder, authority, record, listed, request, now=now, days=days, out=out)
+            return grant_device(
+                self.folder,
+                authority,
+                record,
+                listed,
+                request,
+                now=now,
+                days=days,
+                out=out,
+                replacing=renewing and out is None,
+            )
 
     def revoke(self, names: Sequence[str]) -> None:
         """Take devices out of the fleet.

@@ -22,6 +22,7 @@ from deploy.enrolment.requests import Request, fingerprint, read_keys
 from shared import identity_file
 from shared.bounded_files import read_bounded
 from shared.errors import SettingsError
+from shared.identity_file import UNREADABLE
 from shared.roster import Credential
 from shared.topics import check_name
 
@@ -96,7 +97,7 @@ def accept(file: Path, *, keys_file: Path, out: Path) -> tuple[identity_file.Con
     try:
         authority = x509.load_der_x509_certificate(base64.b64decode(header["authority"], validate=True))
         aggregator_key = Ed25519PublicKey.from_public_bytes(base64.b64decode(header["aggregator_key"], validate=True))
-    except (ValueError, TypeError):
+    except UNREADABLE:
         raise SettingsError(f"grant {file} is damaged; copy it anew") from None
     try:
         key = authority.public_key()
@@ -104,7 +105,7 @@ def accept(file: Path, *, keys_file: Path, out: Path) -> tuple[identity_file.Con
             raise ValueError("expected an authority like ours")
         signature = base64.b64decode(header.pop("signature"), validate=True)
         key.verify(signature, _signed(header, certificate), ec.ECDSA(hashes.SHA256()))
-    except (ValueError, InvalidSignature):
+    except (*UNREADABLE, InvalidSignature):
         raise SettingsError(f"grant {file} was changed on its way; copy it anew") from None
     data = identity_file.encode(
         role="device",
@@ -149,7 +150,7 @@ def _read(file: Path) -> tuple[dict[str, Any], x509.Certificate]:
         header = json.loads(data[begin : end + 2])
         certificate = x509.load_pem_x509_certificate(data[end + 3 :])
         certificate.public_key()
-    except (ValueError, TypeError, RecursionError, x509.InvalidVersion):
+    except (*UNREADABLE, RecursionError):
         raise SettingsError(f"grant {file} is damaged; copy it anew") from None
     if header.get("version") != _VERSION or not all(isinstance(header.get(member), str) for member in _MEMBERS):
         raise SettingsError(f"grant {file} is damaged, or of another version; copy it anew")

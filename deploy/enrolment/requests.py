@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -32,13 +32,13 @@ from deploy.enrolment.names import check_device
 from shared.bounded_files import read_bounded
 from shared.errors import SettingsError
 from shared.files import write_bytes
+from shared.identity_file import UNREADABLE
 
 _VERSION = 1
 _LARGEST_BYTES = 64 * 1024
 _CONTEXT = b"inkfleet request to be enrolled, version 1\0"
 _TITLE = "Inkfleet request of device"
 _PRIVATE = "-----BEGIN PRIVATE KEY"
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def read_request(file: Path) -> Request:
         named = [one.value for one in signing_request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         whole = header["version"] == _VERSION and isinstance(name, str) and named == [name]
         whole = whole and signing_request.is_signature_valid
-    except (*_UNREADABLE, KeyError, RecursionError):
+    except (*UNREADABLE, KeyError, RecursionError):
         raise SettingsError(damaged) from None
     if not whole:
         raise SettingsError(damaged)
@@ -165,7 +165,7 @@ def read_keys(file: Path) -> Keys:
     damaged = f"keys {file} are damaged; make another request with inkfleet fleet request"
     try:
         tls, signing = (load_pem_private_key(block, password=None) for block in blocks)
-    except _UNREADABLE:
+    except UNREADABLE:
         raise SettingsError(damaged) from None
     if not isinstance(tls, ec.EllipticCurvePrivateKey) or not isinstance(signing, Ed25519PrivateKey):
         raise SettingsError(damaged)

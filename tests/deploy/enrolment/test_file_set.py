@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -75,6 +76,22 @@ def test_checksums_that_were_cut_off_are_found_out(fleet: FleetFolder) -> None:
     first, second = faults(broker, now=NOW)
     assert CHECKSUMS in first
     assert f"{broker / 'acl'} is not whole" in second
+
+
+@pytest.mark.parametrize("name", ["ca.crt", "broker.crt", "crl.pem"])
+def test_no_byte_of_a_certificate_makes_the_check_end_otherwise(fleet: FleetFolder, name: str) -> None:
+    """Also where no checksum tells that it was changed: it is a fault, or none, and said in a line."""
+    broker = fleet.folder / "broker"
+    (broker / CHECKSUMS).unlink()
+    file = broker / name
+    kind = {"crl.pem": "X509 CRL"}.get(name, "CERTIFICATE")
+    der = base64.b64decode(b"".join(file.read_bytes().splitlines()[1:-1]))
+    for at in range(0, len(der), 3):
+        changed = base64.encodebytes(der[:at] + bytes([der[at] ^ 3]) + der[at + 1 :]).decode()
+        file.write_text(f"-----BEGIN {kind}-----\n{changed}-----END {kind}-----\n")
+        first, *others = faults(broker, now=NOW)
+        assert CHECKSUMS in first
+        assert not any("\n" in other for other in others)
 
 
 def test_a_set_without_the_brokers_key_brings_its_lists_up_to_date(fleet: FleetFolder, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -135,10 +136,49 @@ def test_keys_that_were_enrolled_are_not_enrolled_again(fleet: FleetFolder, tmp_
     assert not (fleet.folder / "devices" / "kitchen.granted").exists()
 
 
+def test_an_answer_that_was_lost_is_made_anew(fleet: FleetFolder, tmp_path: Path) -> None:
+    """By a renewal with the same request; one that is refused leaves the answer that is there."""
+    kitchen = Asking(tmp_path)
+    answer = fleet.grant(kitchen.read())
+    first = answer.read_bytes()
+    with pytest.raises(SettingsError, match="asks with keys that kitchen was enrolled with"):
+        fleet.grant(kitchen.read(), renewing=True, at_once=True)
+    assert answer.read_bytes() == first
+    answer.unlink()
+    assert kitchen.take(fleet.grant(kitchen.read(), renewing=True)).name == "kitchen"
+
+
+@pytest.mark.parametrize("of", ["authority", "certificate"])
+def test_no_byte_of_a_certificate_makes_an_answer_end_otherwise(fleet: FleetFolder, tmp_path: Path, of: str) -> None:
+    """Algorithms and versions that nobody knows included: it is told in a line that it is damaged or was changed."""
+    kitchen = Asking(tmp_path)
+    whole = fleet.grant(kitchen.read()).read_bytes()
+    if of == "authority":
+        written = json_member_of(whole, "authority").strip(b'"')
+        der = base64.b64decode(written)
+    else:
+        der = x509.load_pem_x509_certificate(whole).public_bytes(Encoding.DER)
+        written = identity_file.pem(x509.load_der_x509_certificate(der)).encode()
+    spoilt = tmp_path / "spoilt"
+    for at in range(0, len(der), 3):
+        changed = base64.b64encode(der[:at] + bytes([der[at] ^ 3]) + der[at + 1 :])
+        if of == "certificate":
+            lines = b"\n".join(changed[i : i + 64] for i in range(0, len(changed), 64))
+            changed = b"-----BEGIN CERTIFICATE-----\n" + lines + b"\n-----END CERTIFICATE-----\n"
+        spoilt.write_bytes(whole.replace(written, changed))
+        with pytest.raises(SettingsError):
+            accept(spoilt, keys_file=kitchen.keys, out=kitchen.identity)
+
+
+def json_member_of(data: bytes, name: str) -> bytes:
+    """A member of JSON with a member to a line, in quotation marks."""
+    (line,) = (line for line in data.splitlines() if f'"{name}"'.encode() in line)
+    return line.partition(b": ")[2].rstrip(b",")
+
+
 def json_member(file: Path, name: str) -> bytes:
     """A member of a file's JSON, in quotation marks."""
-    (line,) = (line for line in file.read_bytes().splitlines() if f'"{name}"'.encode() in line)
-    return line.partition(b": ")[2].rstrip(b",")
+    return json_member_of(file.read_bytes(), name)
 
 
 def test_an_answer_of_another_fleet_does_not_take_a_devices_identity(
